@@ -70,7 +70,7 @@ class InputError(FarmctlError):
 
 
 class PlanOutdatedError(FarmctlError):
-    """The cloud has moved on since the plan was made; `moved` says what, a line each."""
+    """The cloud has moved on since the plan was made; `moved` has a line for each."""
 
     def __init__(self, message: str, *, moved: Sequence[str], hint: str = "") -> None:
         super().__init__(message, hint=hint)

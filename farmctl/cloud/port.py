@@ -1,0 +1,128 @@
+"""The cloud port: all that farmctl ever asks of a cloud.
+
+Small on purpose. Everything above speaks to this `Protocol`; `opennebula` is its one
+adapter, and the embedded cloud is reached through it like any other. Each method makes
+the calls its docstring names and no more; errors are those of `farmctl.errors`.
+
+What may be repeated: reading, `change`, `delete`, `end`, `start` and `mark` are
+harmless to repeat, and the adapter does so after a time-out. `create`, `instantiate`
+and `deploy` are not: a lost answer is raised as `AnswerLostError`, and the caller looks
+again before it asks again.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from farmctl.model.attributes import Attributes, Kind
+from farmctl.model.nodes import Mark, Tag
+from farmctl.model.view import Capacity, CloudView, Document, Holder, Vm
+
+
+class Cloud(Protocol):
+    """One OpenNebula, reached with one user's credentials."""
+
+    @property
+    def endpoint(self) -> str:
+        """The URL, without any secret."""
+        ...
+
+    def look(self) -> CloudView:
+        """Read the whole cloud, capacity aside, as the user may see it.
+
+        Eight calls (version, user, documents, VMs, networks, security groups,
+        templates, images), more only where the VM pool takes several pages.
+        """
+        ...
+
+    def capacity(self) -> Capacity:
+        """Read hypervisors and datastores: two calls."""
+        ...
+
+    def documents(self) -> Sequence[Document]:
+        """Read the farms' documents alone: one call."""
+        ...
+
+    def vms(self, ids: Collection[int]) -> Sequence[Vm]:
+        """Read some VMs in one call, those that are gone included (state GONE)."""
+        ...
+
+    def create(self, kind: Kind, name: str, tag: Tag, attributes: Attributes) -> int:
+        """Make an object and return its id. Not to be repeated unseen.
+
+        Raises:
+            NameTakenError: one of that name and owner is there (never for documents).
+        """
+        ...
+
+    def change(
+        self, kind: Kind, object_id: int, name: str, tag: Tag, attributes: Attributes
+    ) -> None:
+        """Replace the content of an object; of a network, of what can be changed."""
+        ...
+
+    def delete(self, kind: Kind, object_id: int) -> None:
+        """Delete an object; one that is gone is a success.
+
+        Raises:
+            BusyError: it is in use, or still on its way.
+        """
+        ...
+
+    def write_document(
+        self, document_id: int, body: dict[str, object], holder: Holder | None
+    ) -> None:
+        """Replace the body and the holder of a farm's document."""
+        ...
+
+    def lock(self, document_id: int) -> bool:
+        """Lock a document; False if somebody else has locked it. Atomic."""
+        ...
+
+    def unlock(self, document_id: int) -> None:
+        """Unlock a document; one that is gone or not locked is a success."""
+        ...
+
+    def instantiate(
+        self,
+        template_id: int,
+        name: str,
+        tag: Tag,
+        attributes: Attributes,
+        *,
+        hold: bool,
+    ) -> int:
+        """Make a VM of a template and return its id. Not to be repeated unseen."""
+        ...
+
+    def deploy(self, vm_id: int, *, host_id: int, datastore_id: int) -> None:
+        """Start a held, pending or undeployed VM on this hypervisor, capacity enforced.
+
+        Raises:
+            BusyError: it is in no state for this (such as running already).
+            RefusedError: it does not fit there.
+        """
+        ...
+
+    def release(self, vm_id: int) -> None:
+        """Hand a held VM to OpenNebula's scheduler; one that is not held is left."""
+        ...
+
+    def start(self, vm_id: int) -> None:
+        """Resume a VM that is powered off, suspended, stopped or undeployed."""
+        ...
+
+    def end(self, vm_id: int) -> None:
+        """Terminate a VM at once, whatever state it is in; gone is a success.
+
+        Raises:
+            BusyError: a transient state forbids it for now.
+        """
+        ...
+
+    def mark(self, vm_id: int, mark: Mark) -> None:
+        """Replace the mark of a VM."""
+        ...
+
+    def close(self) -> None:
+        """Give back the connections."""
+        ...

@@ -1,1 +1,64 @@
-"""reconcile."""
+"""One round: observe, resolve, plan, apply; once, and proved by looking again.
+
+The only room that holds a clock and the cloud together. It decides nothing about what
+a farm should be (`plan` does) and speaks to no wire (`cloud` does); it knows in which
+order things are safe, what may be repeated, and whom to believe.
+"""
+
+from farmctl.reconcile.progress import (
+    CloudAway,
+    Event,
+    LockTakenOver,
+    NodePhase,
+    PlanMade,
+    Progress,
+    Retrying,
+    Silence,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    WaitingForLock,
+    WaveStarted,
+)
+from farmctl.reconcile.values import (
+    Contexts,
+    FarmStatus,
+    Journal,
+    LockStatus,
+    NodeStatus,
+    Options,
+    Outcome,
+    Result,
+    Status,
+    StepOutcome,
+    Tempo,
+    World,
+)
+
+__all__ = [
+    "CloudAway",
+    "Contexts",
+    "Event",
+    "FarmStatus",
+    "Journal",
+    "LockStatus",
+    "LockTakenOver",
+    "NodePhase",
+    "NodeStatus",
+    "Options",
+    "Outcome",
+    "PlanMade",
+    "Progress",
+    "Result",
+    "Retrying",
+    "Silence",
+    "Status",
+    "StepDone",
+    "StepFailed",
+    "StepOutcome",
+    "StepStarted",
+    "Tempo",
+    "WaitingForLock",
+    "WaveStarted",
+    "World",
+]

@@ -1,0 +1,189 @@
+"""What a round is given and what it gives back.
+
+`World` is handed in by the assembly, `Options` by whoever asks; `Outcome` and `Status`
+go back to them. Nothing in here acts, and nothing in here decides.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from farmctl.clock import Clock
+from farmctl.cloud.port import Cloud
+from farmctl.model.attributes import Attributes
+from farmctl.model.nodes import Phase, Role
+from farmctl.model.steps import Note, Plan, Step
+from farmctl.model.view import Holder
+from farmctl.reconcile.progress import Progress
+from farmctl.spec import Farm, Site
+
+Contexts = Callable[[Site, Farm], Mapping[str, Attributes]]
+"""Renders CONTEXT: `router`, `head` and each pool's name to its attributes."""
+
+
+class Journal(Protocol):
+    """Where what was done, and what was not, is written down."""
+
+    def record(self, farm: str, event: str, because: str, **values: object) -> None:
+        """Write one event of a farm with its reason; called from several threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tempo:
+    """How fast a round moves, in seconds. The defaults are for a real OpenNebula."""
+
+    poll_fastest: float = 0.2
+    poll_slowest: float = 2.0
+    beat: float = 10.0
+    """How often the holder of a farm says that it lives."""
+    holder_ttl: float = 30.0
+    """A holder elsewhere that has not said so for this long is dead: three beats."""
+    gate_grace: float = 5.0
+    """A lock without a holder's name is given this long: two calls, slowly answered."""
+    settle: float = 0.5
+    """Between writing our name over a dead one and trusting that nobody else did."""
+    busy: float = 60.0
+    """How long to wait for an object that is in a transient state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that a round needs, handed in by the assembly."""
+
+    cloud: Cloud
+    site: Site
+    clock: Clock
+    journal: Journal
+    contexts: Contexts
+    progress: Progress
+    tempo: Tempo = field(default_factory=Tempo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What whoever asks for a change may choose.
+
+    `wait`: until the nodes are ready (or failed); without it the run ends once all is
+    asked for. `timeout`: seconds for the whole wait, None for the site's deadlines
+    alone. `interrupt`: consent to end workers that may be working. `lock_wait`:
+    seconds to wait while somebody else changes the farm. `command`: what others are
+    shown while we hold the farm.
+    """
+
+    wait: bool = True
+    timeout: float | None = None
+    interrupt: bool = False
+    lock_wait: float = 3.0
+    command: str = ""
+
+
+class Result(StrEnum):
+    """What became of a step."""
+
+    DONE = "done"
+    FAILED = "failed"
+    ASIDE = "aside"  # the node failed, failed again elsewhere, and was put aside
+    SKIPPED = "skipped"  # deliberately not done; the reason says why
+    WAITING = "waiting"  # asked for, and not seen to its end (no wait, or time is up)
+    UNTRIED = "untried"  # the run ended before it came to this step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutcome:
+    """What became of one step; `seconds` is how long it took, waits included."""
+
+    step: Step
+    subject: str
+    result: Result
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run did.
+
+    `complete`: a look at the cloud afterwards proved that nothing is left to do (with
+    nodes still on their way when nobody waits). `left` names what is left and why,
+    `advice` what to do next, empty when nothing. `stopped` says why the run ended
+    before its end, if it did.
+    """
+
+    farm: str
+    plan: Plan
+    steps: tuple[StepOutcome, ...] = ()
+    seconds: float
+    complete: bool
+    left: tuple[Note, ...] = ()
+    stopped: str = ""
+    advice: str = ""
+
+    def of(self, result: Result) -> tuple[StepOutcome, ...]:
+        """Return the steps that ended so."""
+        return tuple(each for each in self.steps if each.result is result)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything went wrong: exit status 1."""
+        bad = {Result.FAILED, Result.ASIDE, Result.UNTRIED}
+        return bool(self.stopped) or any(each.result in bad for each in self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """One node as the cloud shows it. `since` is in seconds since the epoch."""
+
+    name: str
+    vm_id: int
+    role: Role | None
+    pool: str
+    phase: Phase
+    address: str
+    public_address: str
+    host: str
+    since: int
+    draining: bool = False
+    aside: bool = False
+    attempts: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockStatus:
+    """Who is changing a farm; `holder` is None between its two first calls."""
+
+    since: int
+    holder: Holder | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmStatus:
+    """One farm as the cloud shows it.
+
+    `sizes` is how many workers each pool should have, `counts` how many nodes are in
+    each phase (those aside are not counted), `strangers` the VMs of others in its
+    network.
+    """
+
+    farm: str
+    kind: str
+    cidr: str
+    nodes: tuple[NodeStatus, ...]
+    sizes: Mapping[str, int]
+    counts: Mapping[Phase, int]
+    lock: LockStatus | None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """All farms asked for, as seen `seen_at` (seconds since the epoch)."""
+
+    site: str
+    endpoint: str
+    version: str
+    seen_at: float
+    age: float
+    farms: tuple[FarmStatus, ...]

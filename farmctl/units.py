@@ -55,8 +55,8 @@ def parse_amount(text: str, *, of: str = "memory") -> int:
     """Return the whole MiB that `text` says, such as 15360 for "15GiB".
 
     Args:
-        text: A number, at most one space, and MiB, GiB or TiB (powers of 1024) or MB, GB
-            or TB (powers of 1000).
+        text: A number, at most one space, and MiB, GiB or TiB (powers of 1024) or MB,
+            GB or TB (powers of 1000).
         of: What it is an amount of, for the message.
 
     Raises:

@@ -1,0 +1,224 @@
+"""The farm file: one class C network, one router, at most one head, any pools."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from farmctl.spec import rules
+from farmctl.spec.base import Origin, Written, refuse
+from farmctl.spec.fields import (
+    Cidrs,
+    ClassC,
+    Cpus,
+    Disk,
+    Duration,
+    FarmName,
+    ForwardName,
+    ForwardTarget,
+    ImageKey,
+    Memory,
+    Nodes,
+    PoolName,
+    Port,
+    PublicAddress,
+    Readiness,
+    SshKeys,
+    Variables,
+)
+from farmctl.spec.text import Wrong
+
+Kind = Literal["batch", "interactive", "imaging", "pilot", "plain"]
+Flavour = Literal["openwrt", "debian"]
+Protocol = Literal["tcp", "udp", "both"]
+Batch = Literal["slurm", "htcondor"]
+
+
+class Forward(Written):
+    """A port of the public address that leads to one node."""
+
+    name: ForwardName
+    """What the forward is called."""
+
+    port: Port
+    """The port of the public address."""
+
+    protocol: Protocol = "tcp"
+    """tcp, udp or both."""
+
+    to: ForwardTarget
+    """The node: head, or one of a pool such as wn-001."""
+
+    to_port: Port | None = None
+    """The port of the node; without it the same as `port`."""
+
+    sources: Cidrs = Field(default=("0.0.0.0/0",), alias="from")
+    """The networks that may use it; without it everybody."""
+
+    @property
+    def target_port(self) -> int:
+        """The port of the node."""
+        return self.port if self.to_port is None else self.to_port
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """`tcp`, `udp`, or the two of them."""
+        return ("tcp", "udp") if self.protocol == "both" else (self.protocol,)
+
+
+class Router(Written):
+    """The farm's only way out, and the only way in."""
+
+    image: ImageKey
+    """Our name of the image, from the site's images."""
+
+    flavour: Flavour
+    """What the image is: openwrt (UCI) or debian (dnsmasq and nftables)."""
+
+    public_address: PublicAddress = "auto"
+    """auto, an address of the public network, or none."""
+
+    cpus: Cpus = 1
+    """Virtual CPUs."""
+
+    memory: Memory = Field(default=192, json_schema_extra={"default": "192MiB"})
+    """Memory."""
+
+    dhcp_open: bool = False
+    """Whether machines that are no nodes of the farm get an address too."""
+
+    forwards: Annotated[tuple[Forward, ...], Field(strict=False)] = ()
+    """Ports of the public address that lead to one node each."""
+
+
+class Machine(Written):
+    """The shape of a node."""
+
+    image: ImageKey
+    """Our name of the image, from the site's images."""
+
+    cpus: Cpus
+    """Virtual CPUs."""
+
+    memory: Memory
+    """Memory."""
+
+    disk: Disk | None = None
+    """The root disk; without it as large as the image."""
+
+    readiness: Readiness | None = None
+    """When such a node is up, if not as the site says: onegate or running."""
+
+
+class Head(Machine):
+    """The farm's service node: batch server, login, gateway of the users."""
+
+
+class Count(Written):
+    """How many nodes a pool has: always at least `min`, never more than `max`.
+
+    A bare number, `count: 4`, is both at once.
+    """
+
+    min: Nodes
+    """As few as this, when there is nothing to do."""
+
+    max: Nodes
+    """Never more than this."""
+
+    @property
+    def start(self) -> int:
+        """How many nodes there are before anything else was decided: `min`."""
+        return self.min
+
+    def within(self, size: int) -> int:
+        """Return `size`, or the limit that it would overstep."""
+        return max(self.min, min(size, self.max))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_number(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return {"min": value, "max": value}
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min > self.max:
+            raise Wrong(
+                f"min is {self.min}, which is more than max, {self.max}.",
+                "Raise max or lower min.",
+            )
+        return self
+
+
+class Pool(Machine):
+    """Interchangeable workers of one shape and image."""
+
+    count: Count
+    """How many: a number, or min and max between which the pool follows its work."""
+
+
+class Lease(Written):
+    """When the farm ends by itself."""
+
+    expires_in: Duration
+    """From when it was first applied."""
+
+
+class Farm(Written):
+    """One isolated virtual farm."""
+
+    farm: FarmName
+    """The name of the farm, with which the names of its nodes begin."""
+
+    kind: Kind
+    """What the farm is for, and so what it is sized by."""
+
+    network: ClassC = "auto"
+    """The farm's class C: auto for the next free one of the site, or such as
+    172.16.40.0/24."""
+
+    router: Router
+    """The farm's only way out, and the only way in."""
+
+    head: Head | None = None
+    """The service node, if the farm has one."""
+
+    pools: Mapping[PoolName, Pool] = Field(default_factory=dict)
+    """The workers, by the name of their pool."""
+
+    batch: Batch | None = None
+    """The batch system; its server runs on the head."""
+
+    lease: Lease | None = None
+    """When the farm ends by itself; without it never."""
+
+    ssh_keys: SshKeys = ()
+    """Public keys of those who may log in to the nodes."""
+
+    variables: Variables = Field(default_factory=dict)
+    """Free text that each node finds in its environment, by name; 64 kB in all."""
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def name(self) -> str:
+        """The name of the farm."""
+        return self.farm
+
+    @property
+    def origin(self) -> Origin:
+        """Where in which file this was written."""
+        return self._origin
+
+    @property
+    def most_nodes(self) -> int:
+        """How many nodes there can ever be, router and head included."""
+        workers = sum(pool.count.max for pool in self.pools.values())
+        return workers + (1 if self.head is None else 2)
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        refuse("Farm", rules.broken_in_farm(rules.FarmDraft.of(self)))
+        return self

@@ -1,0 +1,193 @@
+"""The site file: one OpenNebula cloud and its rules."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from farmctl.model.nodes import Readiness as ReadinessKind
+from farmctl.spec import rules
+from farmctl.spec.base import Origin, Written, refuse
+from farmctl.spec.fields import (
+    Addresses,
+    Cidr,
+    Cidrs,
+    Domain,
+    Duration,
+    Endpoint,
+    FileName,
+    ImageNames,
+    Interface,
+    OneName,
+    Readiness,
+    Requirement,
+    SiteName,
+    SshKeys,
+)
+
+Driver = Literal["802.1Q", "vxlan", "ovswitch", "bridge", "dummy"]
+PlacementKind = Literal["auto", "direct", "scheduler"]
+
+
+class Cloud(Written):
+    """How to reach OpenNebula; what is left out comes from its own environment."""
+
+    endpoint: Endpoint | None = None
+    """The XML-RPC endpoint; without it $ONE_XMLRPC."""
+
+    auth_file: FileName | None = None
+    """The file that holds user:password; without it $ONE_AUTH or ~/.one/one_auth."""
+
+
+class HypervisorClass(Written):
+    """A class of hypervisors, and where its nodes' disks are."""
+
+    requires: Requirement
+    """What a hypervisor of this class fulfils, as in SCHED_REQUIREMENTS."""
+
+    system_datastore: OneName
+    """The name of the system datastore that holds the disks of running nodes."""
+
+
+class Hypervisors(Written):
+    """The two classes of hypervisors."""
+
+    service: HypervisorClass
+    """Where routers and heads run: shared storage, public and private interfaces."""
+
+    worker: HypervisorClass
+    """Where workers run: local disks, the private interface only."""
+
+
+class VlanIds(Written):
+    """The VLAN ids that farms may have, both ends included."""
+
+    first: Annotated[int, Field(ge=2, le=16_777_215)]
+    """The lowest."""
+
+    last: Annotated[int, Field(ge=2, le=16_777_215)]
+    """The highest; 4094 but for vxlan."""
+
+
+class FarmNetworks(Written):
+    """The address space of the farms, and how one farm is kept from another."""
+
+    supernet: Cidr
+    """The private IPv4 network out of which each farm gets a class C."""
+
+    driver: Driver
+    """OpenNebula's network driver (VN_MAD), which isolates the farms."""
+
+    physical_device: Interface | None = None
+    """The hypervisors' interface that carries the farms (PHYDEV)."""
+
+    bridge: Interface | None = None
+    """The hypervisors' bridge, for the drivers ovswitch and bridge."""
+
+    vlan_ids: VlanIds | None = None
+    """The ids to choose from; without it OpenNebula chooses."""
+
+    mtu: Annotated[int, Field(ge=576, le=9216)] | None = None
+    """The largest packet in the farms' networks, in bytes; 1500 without it."""
+
+
+class PublicNetwork(Written):
+    """The network that the routers' public addresses come from."""
+
+    name: OneName
+    """Its name in OpenNebula."""
+
+
+class Networks(Written):
+    """The site's networks, as far as farms touch them."""
+
+    farms: FarmNetworks
+    """Where the farms' class C networks come from."""
+
+    public: PublicNetwork
+    """Where public addresses come from."""
+
+    reserved: Cidrs = ()
+    """Parts of the supernet that no farm gets."""
+
+
+class Admin(Written):
+    """The people who run the site."""
+
+    addresses: Cidrs = ()
+    """From where a router answers SSH (60022) and LuCI (60443)."""
+
+    ssh_keys: SshKeys = ()
+    """Public keys that are put on every node."""
+
+
+class Deadlines(Written):
+    """How long a node may take, before it counts as sick."""
+
+    running: Duration = Field(default=300, json_schema_extra={"default": "5m"})
+    """From its creation until OpenNebula shows RUNNING."""
+
+    ready: Duration = Field(default=600, json_schema_extra={"default": "10m"})
+    """From RUNNING until its guest reports READY."""
+
+
+class Site(Written):
+    """One OpenNebula cloud and its rules."""
+
+    site: SiteName
+    """The name of the site."""
+
+    domain: Domain
+    """The DNS domain under which each farm gets its own."""
+
+    cloud: Cloud | None = None
+    """How to reach OpenNebula; without it the environment says, or the embedded cloud
+    is used."""
+
+    hypervisors: Hypervisors
+    """The two classes of hypervisors."""
+
+    networks: Networks
+    """The site's networks, as far as farms touch them."""
+
+    images: ImageNames
+    """Our name of an image: its name in OpenNebula."""
+
+    image_datastore: OneName | None = None
+    """The image datastore that farmctl puts images of its own into."""
+
+    readiness: Readiness = ReadinessKind.ONEGATE
+    """When a node is up: onegate (its guest reported READY) or running (OpenNebula
+    shows RUNNING; for a site without OneGate)."""
+
+    dns: Addresses = ()
+    """The name servers that the routers ask; without it those of the public network."""
+
+    admin: Admin = Admin()
+    """The people who run the site."""
+
+    deadlines: Deadlines = Deadlines()
+    """How long a node may take, before it counts as sick."""
+
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many changes apply asks of OpenNebula at once."""
+
+    placement: PlacementKind = "auto"
+    """Who picks the hypervisor: direct (farmctl), scheduler (OpenNebula), or auto:
+    farmctl where it has ADMIN right."""
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def name(self) -> str:
+        """The name of the site."""
+        return self.site
+
+    @property
+    def origin(self) -> Origin:
+        """Where in which file this was written."""
+        return self._origin
+
+    @model_validator(mode="after")
+    def _keep_rules(self) -> Self:
+        refuse("Site", rules.broken_in_site(rules.SiteDraft.of(self)))
+        return self

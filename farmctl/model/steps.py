@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from farmctl.model.attributes import Attributes, Kind
-from farmctl.model.nodes import Readiness, Role
+from farmctl.model.nodes import Readiness, Role, Tag
 from farmctl.model.target import Placement
 
 
@@ -37,7 +37,7 @@ class Cause(StrEnum):
 class NodeSpec:
     """All that making one node needs.
 
-    `attributes` is the extra template: complete NICs, the tag with the ordinal.
+    `attributes` is the extra template: complete NICs. `tag` is what the VM carries.
     `template` is the name of the farm's template of which it is an instance.
     """
 
@@ -48,7 +48,7 @@ class NodeSpec:
     address: str
     public_address: str = ""
     template: str
-    digest: str
+    tag: Tag
     attributes: Attributes
     cpus: float
     memory_mib: int
@@ -61,10 +61,14 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateObject:
-    """Make a document, security group, network or template."""
+    """Make a document, security group, network or template, carrying `tag`.
+
+    A document's `attributes` hold one text, BODY: its body as JSON.
+    """
 
     kind: Kind
     name: str
+    tag: Tag
     attributes: Attributes
     because: str
     cause: Cause = Cause.CHANGE
@@ -74,12 +78,14 @@ class CreateObject:
 class ChangeObject:
     """Change an object in place: `attributes` is its whole content afterwards.
 
-    `changes` says in words what differs, a line each.
+    `changes` says in words what differs, a line each. `tag` replaces the object's; a
+    document's `attributes` hold one text, BODY: its body as JSON.
     """
 
     kind: Kind
     id: int
     name: str
+    tag: Tag
     attributes: Attributes
     changes: tuple[str, ...]
     because: str

@@ -15,7 +15,14 @@ from typing import Protocol
 
 from farmctl.model.attributes import Attributes, Kind
 from farmctl.model.nodes import Mark, Tag
-from farmctl.model.view import Capacity, CloudView, Document, Holder, Vm
+from farmctl.model.view import (
+    Capacity,
+    CloudView,
+    Document,
+    Holder,
+    Network,
+    Vm,
+)
 
 
 class Cloud(Protocol):
@@ -40,6 +47,10 @@ class Cloud(Protocol):
 
     def documents(self) -> Sequence[Document]:
         """Read the farms' documents alone: one call."""
+        ...
+
+    def networks(self) -> Sequence[Network]:
+        """Read all networks alone, those still on their way included: one call."""
         ...
 
     def vms(self, ids: Collection[int]) -> Sequence[Vm]:

@@ -7,7 +7,17 @@ above: amounts in them are MiB, durations are seconds.
 """
 
 from farmctl.spec.base import Origin
+from farmctl.spec.crosscheck import check
 from farmctl.spec.farm import Count, Farm, Forward, Head, Lease, Pool, Router
+from farmctl.spec.reading import (
+    parse_farm,
+    parse_site,
+    read_farm,
+    read_site,
+    render_mistakes,
+)
+from farmctl.spec.record import canonical, from_canonical
+from farmctl.spec.schema import json_schema
 from farmctl.spec.site import (
     Admin,
     Cloud,
@@ -40,4 +50,13 @@ __all__ = [
     "Router",
     "Site",
     "VlanIds",
+    "canonical",
+    "check",
+    "from_canonical",
+    "json_schema",
+    "parse_farm",
+    "parse_site",
+    "read_farm",
+    "read_site",
+    "render_mistakes",
 ]

@@ -6,8 +6,9 @@ value stood, so that later messages (`explain`) can point at it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Loc = tuple[str | int, ...]
@@ -54,6 +55,23 @@ class Origin:
             if loc[:end] in self.places:
                 return self.places[loc[:end]]
         return 0, 0
+
+
+class WrittenFile(Written):
+    """A whole file, which knows where its values stood."""
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where in which file this was written."""
+        return self._origin
+
+    def at(self, origin: Origin) -> Self:
+        """Return the same, written at `origin`."""
+        copy = self.model_copy()
+        copy._origin = origin  # noqa: SLF001 - a copy of its own class
+        return copy
 
 
 def refuse(title: str, breaches: Iterable[Breach]) -> None:

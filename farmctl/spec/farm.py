@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from farmctl.spec import rules
-from farmctl.spec.base import Origin, Written, refuse
+from farmctl.spec.base import Written, WrittenFile, refuse
 from farmctl.spec.fields import (
     Cidrs,
     ClassC,
@@ -26,12 +28,17 @@ from farmctl.spec.fields import (
     SshKeys,
     Variables,
 )
-from farmctl.spec.text import Wrong
+from farmctl.spec.text import Wrong, show
 
 Kind = Literal["batch", "interactive", "imaging", "pilot", "plain"]
 Flavour = Literal["openwrt", "debian"]
 Protocol = Literal["tcp", "udp", "both"]
 Batch = Literal["slurm", "htcondor"]
+
+
+def protocols(protocol: Protocol) -> tuple[str, ...]:
+    """Return what `both` stands for."""
+    return ("tcp", "udp") if protocol == "both" else (protocol,)
 
 
 class Forward(Written):
@@ -63,7 +70,7 @@ class Forward(Written):
     @property
     def protocols(self) -> tuple[str, ...]:
         """`tcp`, `udp`, or the two of them."""
-        return ("tcp", "udp") if self.protocol == "both" else (self.protocol,)
+        return protocols(self.protocol)
 
 
 class Router(Written):
@@ -126,6 +133,15 @@ class Count(Written):
     max: Nodes
     """Never more than this."""
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of both ways to write it."""
+        both = handler.resolve_ref_schema(handler(core_schema))
+        number = {"type": "integer", "minimum": 0, "maximum": 252}
+        return {"description": cls.__doc__, "anyOf": [number, both]}
+
     @property
     def start(self) -> int:
         """How many nodes there are before anything else was decided: `min`."""
@@ -140,6 +156,11 @@ class Count(Written):
     def _from_number(cls, value: object) -> object:
         if isinstance(value, int) and not isinstance(value, bool):
             return {"min": value, "max": value}
+        if not isinstance(value, dict | Count):
+            raise Wrong(
+                f"{show(value)} is neither a number nor min and max.",
+                "Write 4, or {min: 0, max: 40}.",
+            )
         return value
 
     @model_validator(mode="after")
@@ -166,7 +187,7 @@ class Lease(Written):
     """From when it was first applied."""
 
 
-class Farm(Written):
+class Farm(WrittenFile):
     """One isolated virtual farm."""
 
     farm: FarmName
@@ -200,17 +221,10 @@ class Farm(Written):
     variables: Variables = Field(default_factory=dict)
     """Free text that each node finds in its environment, by name; 64 kB in all."""
 
-    _origin: Origin = PrivateAttr(default_factory=Origin)
-
     @property
     def name(self) -> str:
         """The name of the farm."""
         return self.farm
-
-    @property
-    def origin(self) -> Origin:
-        """Where in which file this was written."""
-        return self._origin
 
     @property
     def most_nodes(self) -> int:

@@ -6,7 +6,6 @@ Drafts are drawn from the models (`of`) and from half-right files (`spec.reading
 """
 
 import ipaddress
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -16,7 +15,7 @@ from farmctl.spec.base import Breach
 from farmctl.spec.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from farmctl.spec.farm import Count, Farm, Forward
+    from farmctl.spec.farm import Farm
     from farmctl.spec.site import FarmNetworks, Site
 
 WORKER_ADDRESSES = 252
@@ -39,6 +38,16 @@ _TAKE_VLANS = ("802.1Q", "vxlan", "ovswitch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardDraft:
+    """What is known of a forward that may be wrong in places."""
+
+    name: str | None
+    port: int | None
+    protocols: Sequence[str]
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmDraft:
     """What is known of a farm that may be wrong in places."""
 
@@ -46,8 +55,10 @@ class FarmDraft:
     has_head: bool
     has_batch: bool
     public_address: str | None
-    forwards: Sequence["Forward | None"]
-    pools: Mapping[str, "Count | None"]
+    forwards: Sequence[ForwardDraft]
+    pools: Mapping[str, int | None]
+    """The most nodes of each pool."""
+
     variables: Mapping[str, str]
 
     @classmethod
@@ -58,8 +69,16 @@ class FarmDraft:
             has_head=farm.head is not None,
             has_batch=farm.batch is not None,
             public_address=farm.router.public_address,
-            forwards=farm.router.forwards,
-            pools={name: pool.count for name, pool in farm.pools.items()},
+            forwards=[
+                ForwardDraft(
+                    name=forward.name,
+                    port=forward.port,
+                    protocols=forward.protocols,
+                    to=forward.to,
+                )
+                for forward in farm.router.forwards
+            ],
+            pools={name: pool.count.max for name, pool in farm.pools.items()},
             variables=farm.variables,
         )
 
@@ -196,10 +215,10 @@ def _batch(draft: FarmDraft) -> Iterator[Breach]:
 
 
 def _size(draft: FarmDraft) -> Iterator[Breach]:
-    most = {name: count.max for name, count in draft.pools.items() if count}
-    total = sum(most.values())
+    most = [most for most in draft.pools.values() if most is not None]
+    total = sum(most)
     if total > WORKER_ADDRESSES:
-        said = " + ".join(str(number) for number in most.values())
+        said = " + ".join(str(number) for number in most)
         yield Breach(
             loc=("pools",),
             message=f"{said} nodes are too many for a class C, which has room for "
@@ -213,10 +232,10 @@ def _size(draft: FarmDraft) -> Iterator[Breach]:
 def _targets(draft: FarmDraft) -> Iterator[Breach]:
     known = [*(["head"] if draft.has_head else []), *draft.pools]
     for index, forward in enumerate(draft.forwards):
-        if forward is None:
+        to = forward.to
+        if to is None:
             continue
         loc = ("router", "forwards", index, "to")
-        to = forward.to
         node = text.node_of_pool(to)
         if to == "head":
             if not draft.has_head:
@@ -249,7 +268,7 @@ def _targets(draft: FarmDraft) -> Iterator[Breach]:
 
 
 def _ordinal(
-    loc: tuple[str | int, ...], node: tuple[str, int], count: "Count | None"
+    loc: tuple[str | int, ...], node: tuple[str, int], most: int | None
 ) -> Iterator[Breach]:
     pool, number = node
     if number == 0:
@@ -258,10 +277,10 @@ def _ordinal(
             message=f"the nodes of a pool count from 1, not from {pool}-000.",
             hint=f"Write {pool}-001.",
         )
-    elif count is not None and number > count.max:
+    elif most is not None and number > most:
         yield Breach(
             loc=loc,
-            message=f"pool {pool} never has a node {number}: its most is {count.max}.",
+            message=f"pool {pool} never has a node {number}: its most is {most}.",
         )
 
 
@@ -272,33 +291,28 @@ def _ports(draft: FarmDraft) -> Iterator[Breach]:
             message="without a public address nothing can be forwarded.",
             hint="Write public_address: auto, or leave the forwards out.",
         )
-    names = Counter(forward.name for forward in draft.forwards if forward)
     taken: dict[tuple[str, int], str] = {
         ("tcp", port): what for port, what in ADMIN_PORTS.items()
     }
-    seen: set[str] = set()
+    names: set[str] = set()
     for index, forward in enumerate(draft.forwards):
-        if forward is None:
-            continue
         at = ("router", "forwards", index)
-        if names[forward.name] > 1 and forward.name in seen:
+        if forward.name is not None and forward.name in names:
             yield Breach(
                 loc=(*at, "name"),
                 message=f"two forwards are called {forward.name!r}.",
                 hint="Give each a name of its own.",
             )
-        seen.add(forward.name)
-        clashes = [
-            (protocol, taken[protocol, forward.port])
-            for protocol in forward.protocols
-            if (protocol, forward.port) in taken
-        ]
-        if clashes:
-            protocol, what = clashes[0]
+        names.add(forward.name or "")
+        if forward.port is None:
+            continue
+        ends = [(protocol, forward.port) for protocol in forward.protocols]
+        clash = next((end for end in ends if end in taken), None)
+        if clash is not None:
             yield Breach(
                 loc=(*at, "port"),
-                message=f"{protocol} port {forward.port} is taken by {what}.",
+                message=f"{clash[0]} port {forward.port} is taken by {taken[clash]}.",
                 hint="Choose another port.",
             )
-        for protocol in forward.protocols:
-            taken.setdefault((protocol, forward.port), f"the forward {forward.name!r}")
+        for end in ends:
+            taken.setdefault(end, f"forward {forward.name or index + 1}")

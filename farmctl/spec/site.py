@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from farmctl.model.nodes import Readiness as ReadinessKind
 from farmctl.spec import rules
-from farmctl.spec.base import Origin, Written, refuse
+from farmctl.spec.base import Written, WrittenFile, refuse
 from farmctl.spec.fields import (
     Addresses,
     Cidr,
@@ -130,7 +130,7 @@ class Deadlines(Written):
     """From RUNNING until its guest reports READY."""
 
 
-class Site(Written):
+class Site(WrittenFile):
     """One OpenNebula cloud and its rules."""
 
     site: SiteName
@@ -162,10 +162,10 @@ class Site(Written):
     dns: Addresses = ()
     """The name servers that the routers ask; without it those of the public network."""
 
-    admin: Admin = Admin()
+    admin: Admin = Field(default_factory=Admin)
     """The people who run the site."""
 
-    deadlines: Deadlines = Deadlines()
+    deadlines: Deadlines = Field(default_factory=Deadlines)
     """How long a node may take, before it counts as sick."""
 
     concurrency: Annotated[int, Field(ge=1, le=256)] = 16
@@ -175,17 +175,10 @@ class Site(Written):
     """Who picks the hypervisor: direct (farmctl), scheduler (OpenNebula), or auto:
     farmctl where it has ADMIN right."""
 
-    _origin: Origin = PrivateAttr(default_factory=Origin)
-
     @property
     def name(self) -> str:
         """The name of the site."""
         return self.site
-
-    @property
-    def origin(self) -> Origin:
-        """Where in which file this was written."""
-        return self._origin
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:

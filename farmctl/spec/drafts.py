@@ -1,0 +1,112 @@
+"""Drafts for `rules` out of files that are wrong in places.
+
+Each value is taken if it is right in itself. A misspelt key counts as the one that was
+meant: its mistake is told once, not again as "there is no such pool".
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from farmctl.spec import farm, fields, site
+from farmctl.spec.composer import Plain
+from farmctl.spec.keys import known_keys
+from farmctl.spec.rules import FarmDraft, ForwardDraft, SiteDraft
+from farmctl.spec.suggestions import nearest
+
+T = TypeVar("T")
+
+_KIND: TypeAdapter[str] = TypeAdapter(farm.Kind)
+_PUBLIC: TypeAdapter[str] = TypeAdapter(fields.PublicAddress)
+_NAME: TypeAdapter[str] = TypeAdapter(fields.ForwardName)
+_TARGET: TypeAdapter[str] = TypeAdapter(fields.ForwardTarget)
+_PROTOCOL: TypeAdapter[farm.Protocol] = TypeAdapter(farm.Protocol)
+_DRIVER: TypeAdapter[str] = TypeAdapter(site.Driver)
+_CIDR: TypeAdapter[str] = TypeAdapter(fields.Cidr)
+_COUNT: TypeAdapter[farm.Count] = TypeAdapter(farm.Count)
+_VLANS: TypeAdapter[site.VlanIds] = TypeAdapter(site.VlanIds)
+
+
+def of_farm(values: Mapping[str, Plain]) -> FarmDraft:
+    """Return what is right in a farm file."""
+    said = _meant(values, farm.Farm)
+    router = _meant(said.get("router"), farm.Router)
+    pools = said.get("pools")
+    variables = said.get("variables")
+    return FarmDraft(
+        kind=_right(_KIND, said.get("kind")),
+        has_head=said.get("head") is not None,
+        has_batch=said.get("batch") is not None,
+        public_address=_right(_PUBLIC, router.get("public_address", "auto")),
+        forwards=[_forward(item) for item in _items(router.get("forwards"))],
+        pools={
+            name: _most(_meant(pool, farm.Pool).get("count"))
+            for name, pool in (pools.items() if isinstance(pools, dict) else ())
+        },
+        variables={
+            name: value
+            for name, value in (
+                variables.items() if isinstance(variables, dict) else ()
+            )
+            if isinstance(value, str)
+        },
+    )
+
+
+def of_site(values: Mapping[str, Plain]) -> SiteDraft:
+    """Return what is right in a site file."""
+    said = _meant(values, site.Site)
+    networks = _meant(said.get("networks"), site.Networks)
+    farms = _meant(networks.get("farms"), site.FarmNetworks)
+    vlans = _right(_VLANS, farms.get("vlan_ids"))
+    return SiteDraft(
+        supernet=_right(_CIDR, farms.get("supernet")),
+        driver=_right(_DRIVER, farms.get("driver")),
+        has_device=farms.get("physical_device") is not None,
+        has_bridge=farms.get("bridge") is not None,
+        vlan_ids=None if vlans is None else (vlans.first, vlans.last),
+        has_vlan_ids=farms.get("vlan_ids") is not None,
+        reserved=[_right(_CIDR, net) for net in _items(networks.get("reserved"))],
+    )
+
+
+def _forward(value: Plain) -> ForwardDraft:
+    said = _meant(value, farm.Forward)
+    port = said.get("port")
+    protocol = _right(_PROTOCOL, said.get("protocol", "tcp"))
+    return ForwardDraft(
+        name=_right(_NAME, said.get("name")),
+        port=port if isinstance(port, int) and not isinstance(port, bool) else None,
+        protocols=() if protocol is None else farm.protocols(protocol),
+        to=_right(_TARGET, said.get("to")),
+    )
+
+
+def _most(value: Plain) -> int | None:
+    count = _right(_COUNT, value)
+    return None if count is None else count.max
+
+
+def _meant(value: object, model: type[BaseModel]) -> dict[str, Any]:
+    """Return a mapping with misspelt keys put right; empty if it is none."""
+    if not isinstance(value, Mapping):
+        return {}
+    known = known_keys(model, ())
+    said = {key: inner for key, inner in value.items() if key in known}
+    for key, inner in value.items():
+        if key not in known and (meant := nearest(key, known)):
+            said.setdefault(meant, inner)
+    return said
+
+
+def _items(value: object) -> list[Plain]:
+    return value if isinstance(value, list) else []
+
+
+def _right(adapter: TypeAdapter[T], value: object) -> T | None:
+    """Return the value as its type has it, None if it is wrong or not there."""
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return None

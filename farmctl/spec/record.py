@@ -1,0 +1,54 @@
+"""The declared farm as OpenNebula keeps it: plain JSON with a version.
+
+Every default is written out, so that a record means the same under a later farmctl
+whose defaults are others. Where it is put, and in what coding, is the cloud's business.
+"""
+
+from typing import TypeAlias, cast
+
+from pydantic import ValidationError
+
+from farmctl.errors import InputError, Mistake
+from farmctl.spec import wording
+from farmctl.spec.document import Document
+from farmctl.spec.farm import Farm
+
+VERSION = 1
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+_FILE = "the farm's record in OpenNebula"
+
+
+def canonical(farm: Farm) -> dict[str, Json]:
+    """Return the farm as JSON; two farms that say the same give the same."""
+    dumped = farm.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"v": VERSION, "farm": cast("Json", dumped)}
+
+
+def from_canonical(record: object) -> Farm:
+    """Return the farm that a record holds.
+
+    Raises:
+        InputError: If it is none, is damaged, or was written by a later farmctl.
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("v"), int):
+        raise _refusal("is no record of a farm.")
+    if record["v"] != VERSION:
+        raise _refusal(
+            f"has version {record['v']}; this farmctl reads version {VERSION}.",
+            "Use the farmctl that applied the farm last, or a later one.",
+        )
+    try:
+        return Farm.model_validate(record.get("farm"))
+    except ValidationError as error:
+        nowhere = Document(
+            file=_FILE, values={}, places={(): (0, 0)}, key_places={}, written={}
+        )
+        raise InputError(
+            wording.mistakes(error, nowhere, Farm) + wording.told_rules(error, nowhere)
+        ) from error
+
+
+def _refusal(message: str, hint: str = "") -> InputError:
+    return InputError([Mistake(file=_FILE, message=message, hint=hint)])

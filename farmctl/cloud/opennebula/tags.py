@@ -1,0 +1,140 @@
+"""What farmctl writes on objects: tags, marks, and the body of a farm's document.
+
+The laws want every object to carry its farm in its own template. These are the
+attributes in which it does, each way: values to attributes, elements to values.
+Reading is tolerant: people edit templates by hand, and a tag that makes no sense is
+drift for `plan` to name, never a crash.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lxml import etree
+
+from farmctl.cloud.opennebula import text, tree
+from farmctl.model.attributes import Attributes
+from farmctl.model.nodes import Mark, Role, Tag
+from farmctl.model.view import Holder
+
+TAG = "FARMCTL"
+MARK = "FARMCTL_MARK"
+BODY = "BODY_BASE64"
+HOLDER = "HOLDER_BASE64"
+
+_UNMARKED = Mark()
+
+
+def tag_attributes(tag: Tag) -> Attributes:
+    """Return the vector FARMCTL of a tag; what the tag lacks is left out."""
+    pairs = {
+        "FARM": tag.farm,
+        "ROLE": tag.role.value if tag.role is not None else "",
+        "POOL": tag.pool,
+        "DIGEST": tag.digest,
+        "ORDINAL": str(tag.ordinal) if tag.ordinal else "",
+    }
+    return {TAG: {name: value for name, value in pairs.items() if value}}
+
+
+def tag_of(template: etree._Element | None) -> Tag | None:
+    """Return the tag in a TEMPLATE or USER_TEMPLATE; None where there is no FARM."""
+    vector = template.find(TAG) if template is not None else None
+    if vector is None:
+        return None
+    pairs = {str(each.tag): each.text or "" for each in vector}
+    farm = pairs.get("FARM")
+    if not farm:
+        return None
+    return Tag(
+        farm=farm,
+        role=_role(pairs.get("ROLE", "")),
+        pool=pairs.get("POOL", ""),
+        digest=pairs.get("DIGEST", ""),
+        ordinal=max(0, tree.number(pairs.get("ORDINAL"))),
+    )
+
+
+def mark_attributes(mark: Mark) -> Attributes:
+    """Return the vector FARMCTL_MARK of a mark, complete, so that it replaces one."""
+    return {
+        MARK: {
+            "DRAINING": _yes(mark.draining),
+            "ASIDE": _yes(mark.aside),
+            "REASON_BASE64": text.encode(mark.reason),
+            "ATTEMPTS": str(mark.attempts),
+        }
+    }
+
+
+def mark_of(template: etree._Element | None) -> Mark:
+    """Return the mark in a USER_TEMPLATE; an empty one where there is none."""
+    vector = template.find(MARK) if template is not None else None
+    if vector is None:
+        return _UNMARKED
+    pairs = {str(each.tag): each.text or "" for each in vector}
+    return Mark(
+        draining=pairs.get("DRAINING", "").upper() == "YES",
+        aside=pairs.get("ASIDE", "").upper() == "YES",
+        reason=text.decode(pairs.get("REASON_BASE64", "")) or "",
+        attempts=max(0, tree.number(pairs.get("ATTEMPTS"))),
+    )
+
+
+def document_attributes(
+    body: Mapping[str, object], holder: Holder | None
+) -> Attributes:
+    """Return the attributes in which a farm's document keeps its body and holder."""
+    written = json.dumps(asdict(holder)) if holder is not None else ""
+    return {
+        BODY: text.encode(json.dumps(body, sort_keys=True, separators=(",", ":"))),
+        HOLDER: text.encode(written),
+    }
+
+
+def body_of(template: etree._Element | None) -> Mapping[str, object] | None:
+    """Return the body of a document, or None if there is none that can be read."""
+    found = _json_at(template, BODY)
+    return found if isinstance(found, dict) else None
+
+
+def holder_of(template: etree._Element | None) -> Holder | None:
+    """Return the holder of a document, or None if there is none that can be read."""
+    found = _json_at(template, HOLDER)
+    if not isinstance(found, dict):
+        return None
+    try:
+        return Holder(
+            host=str(found["host"]),
+            boot=str(found["boot"]),
+            pid=int(found["pid"]),
+            started=str(found["started"]),
+            nonce=str(found["nonce"]),
+            beat=int(found["beat"]),
+            command=str(found.get("command", "")),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _json_at(template: etree._Element | None, name: str) -> Any:
+    written = template.findtext(name) if template is not None else None
+    decoded = text.decode(written) if written else None
+    if not decoded:
+        return None
+    try:
+        return json.loads(decoded)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _role(value: str) -> Role | None:
+    try:
+        return Role(value)
+    except ValueError:
+        return None
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - the one value that it spells
+    return "YES" if value else "NO"

@@ -1,0 +1,34 @@
+"""Which versions of OpenNebula the adapter knows.
+
+All calls that it makes have the same arguments and answers from 6.10 to 7.4; what
+changed between them (`vm.snapshotcreate`, `vm.migrate`'s defaults, backups) it does not
+use. A newer major version is tried, since OpenNebula keeps its calls for long.
+"""
+
+import re
+
+from farmctl.errors import BadAnswerError
+
+OLDEST = (6, 10)
+
+_VERSION = re.compile(r"(?P<major>\d+)\.(?P<minor>\d+)(?:\.\d+)*")
+
+
+def check_version(version: str) -> str:
+    """Return the version if it is one that farmctl can work with.
+
+    Raises:
+        BadAnswerError: it is older than 6.10, or no version at all.
+    """
+    found = _VERSION.match(version.strip())
+    if found is None:
+        raise BadAnswerError(
+            f"This OpenNebula calls its version {version[:40]!r}, which is none.",
+            hint="Is this the address of an OpenNebula's XML-RPC?",
+        )
+    if (int(found["major"]), int(found["minor"])) < OLDEST:
+        raise BadAnswerError(
+            f"This is OpenNebula {found.group()}; farmctl needs 6.10 or later.",
+            hint="Bring OpenNebula up to date.",
+        )
+    return version.strip()

@@ -34,9 +34,9 @@ class Ref:
     name: str
 
 
-Scalar: TypeAlias = "str | Ref"
-Vector: TypeAlias = "Mapping[str, Scalar]"
-Attributes: TypeAlias = "Mapping[str, Scalar | Vector | Sequence[Vector]]"
+Scalar: TypeAlias = str | Ref
+Vector: TypeAlias = Mapping[str, Scalar]
+Attributes: TypeAlias = Mapping[str, Scalar | Vector | Sequence[Vector]]
 
 
 def digest(attributes: Attributes, *more: str) -> str:

@@ -158,6 +158,13 @@ def head_address(cidr: str) -> str:
     return str(IPAddress(_ends(cidr)[0] + HEAD_HOST))
 
 
+def is_worker_address(cidr: str, address: str) -> bool:
+    """Say whether an address is one that workers of this class C get."""
+    prefix, _, last = address.rpartition(".")
+    inside = prefix == cidr.rpartition(".")[0]
+    return inside and 1 <= int(last) <= LAST_WORKER_HOST
+
+
 def worker_addresses(cidr: str, count: int, *, in_use: Collection[str]) -> list[str]:
     """Return the `count` lowest free worker addresses, from .1 to .252.
 

@@ -1,0 +1,193 @@
+"""Steps for nodes: what is missing, surplus, sick, out of date or merely off.
+
+Each VM that carries the farm's tag has a place (role, pool, ordinal) or is surplus. A
+node that is ending counts for nothing, and its ordinal and address are left alone until
+it is gone. VMs without the farm's tag are never touched; they are named.
+
+`may_work` on a step says that work would be interrupted: the node has reported ready,
+or OpenNebula shows RUNNING where that counts as ready, or nobody can tell because its
+hypervisor is silent. Whoever applies asks first; law 5 forbids it for the workers of a
+batch farm without consent, and `reconcile` holds that.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from farmctl.model.nodes import Role, VmState, node_name
+from farmctl.model.steps import Cause, Note, RemoveNode, Step
+from farmctl.model.target import Shape, Target
+from farmctl.model.view import CloudView, FarmView, Vm
+from farmctl.plan import condition, document, specs
+
+
+@dataclass(kw_only=True)
+class NodeSteps:
+    """Steps for nodes; `early` ones end VMs whose addresses the others need."""
+
+    early: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    keeps: dict[str, int] = field(default_factory=dict)
+
+
+def node_steps(
+    target: Target, view: CloudView, *, avoid: frozenset[str] = frozenset()
+) -> NodeSteps:
+    """Return the steps for all nodes of a farm, all of which may run at once.
+
+    Raises:
+        ExhaustedError: the class C has no room for the nodes.
+        NotPossibleError: a stranger holds the router's or the head's address.
+    """
+    mine = view.farm(target.farm)
+    result = NodeSteps()
+    places: list[specs.Place] = []
+    removals: list[RemoveNode] = []
+    shapes = {(shape.role, shape.pool): shape for shape in target.shapes}
+    members: dict[tuple[Role | None, str], list[Vm]] = {key: [] for key in shapes}
+    for vm in sorted(mine.vms, key=lambda each: each.id):
+        if vm.state is VmState.GONE or vm.tag is None:
+            continue
+        key = (vm.tag.role, vm.tag.pool)
+        if key in shapes:
+            members[key].append(vm)
+        elif vm.state is not VmState.ENDING:
+            removals.append(_remove_unplaced(vm, mine))
+    judge = condition.Judge.of(target, view)
+    for key, shape in shapes.items():
+        filled = _fill(shape, members[key], judge, mine)
+        places += filled.places
+        removals += filled.removals
+        if filled.kept:
+            result.keeps[shape.pool or shape.role.value] = len(filled.kept)
+        for vm in filled.kept:
+            result.notes += judge.remarks(vm, shape)
+    result.early, result.steps = specs.draw(
+        target, mine, places=places, removals=removals, avoid=avoid
+    )
+    result.notes += _strangers(mine)
+    return result
+
+
+@dataclass(kw_only=True)
+class _Filled:
+    places: list[specs.Place] = field(default_factory=list)
+    removals: list[RemoveNode] = field(default_factory=list)
+    kept: list[Vm] = field(default_factory=list)
+
+
+def _fill(
+    shape: Shape, members: Sequence[Vm], judge: condition.Judge, mine: FarmView
+) -> _Filled:
+    """Give each VM of a shape its place, end what is too many, find what is missing."""
+    filled = _Filled()
+    ending = [vm for vm in members if vm.state is VmState.ENDING]
+    living = [vm for vm in members if vm.state is not VmState.ENDING]
+    seated: dict[int, Vm] = {}
+    for vm in sorted(living, key=lambda vm: judge.worth(vm, shape)):
+        ordinal = _ordinal(vm)
+        if shape.role is Role.WORKER and ordinal < 1:
+            filled.removals.append(_remove(vm, shape, "its tag has no ordinal"))
+        elif ordinal in seated:
+            other = seated[ordinal]
+            filled.removals.append(
+                _remove(vm, shape, f"the VM {other.id} is the same node")
+            )
+        else:
+            seated[ordinal] = vm
+    excess = len(seated) - shape.wanted
+    if excess > 0:
+        order = sorted(seated.items(), key=lambda item: judge.victim(item[1], shape))
+        for ordinal, vm in order[:excess]:
+            del seated[ordinal]
+            why = f"{shape.wanted} of {shape.wanted + excess} nodes are wanted"
+            filled.removals.append(_remove(vm, shape, why))
+    for ordinal, vm in sorted(seated.items()):
+        fault = judge.fault(vm, shape)
+        if fault is None:
+            filled.kept.append(vm)
+        else:
+            filled.places.append(
+                specs.Place(shape=shape, ordinal=ordinal, vm=vm, fault=fault)
+            )
+    missing = shape.wanted - len(seated)
+    taken = {_ordinal(vm) for vm in members}
+    noted = document.wanted(mine.document).get(shape.pool or shape.role.value)
+    free = (n for n in range(1, shape.ceiling + len(taken) + 1) if n not in taken)
+    for index in range(missing):
+        filled.places.append(
+            _missing(
+                shape,
+                0 if shape.role is not Role.WORKER else next(free),
+                ending[0] if ending and shape.role is not Role.WORKER else None,
+                have=len(seated) + index,
+                noted=noted,
+            )
+        )
+    return filled
+
+
+def _missing(
+    shape: Shape, ordinal: int, ending: Vm | None, *, have: int, noted: int | None
+) -> specs.Place:
+    if ending is not None:
+        return specs.Place(
+            shape=shape,
+            ordinal=ordinal,
+            vm=ending,
+            fault=condition.Fault(
+                remedy=condition.Remedy.REPLACE, because="is ending; made anew"
+            ),
+        )
+    if noted is not None and have < noted:
+        return specs.Place(
+            shape=shape, ordinal=ordinal, because="is missing", cause=Cause.DRIFT
+        )
+    because = "is new"
+    if noted is not None and shape.role is Role.WORKER:
+        because = f"raised from {noted} to {shape.wanted}"
+    return specs.Place(shape=shape, ordinal=ordinal, because=because)
+
+
+def _ordinal(vm: Vm) -> int:
+    return vm.tag.ordinal if vm.tag else 0
+
+
+def _remove(vm: Vm, shape: Shape, because: str) -> RemoveNode:
+    farm = vm.tag.farm if vm.tag else ""
+    return RemoveNode(
+        vm_id=vm.id,
+        name=node_name(farm, shape.role, shape.pool, _ordinal(vm)),
+        role=shape.role,
+        pool=shape.pool,
+        may_work=condition.may_work(vm, shape.readiness),
+        because=because,
+    )
+
+
+def _remove_unplaced(vm: Vm, mine: FarmView) -> RemoveNode:
+    tag = vm.tag
+    role, pool = (tag.role, tag.pool) if tag else (None, "")
+    key = pool or (role.value if role else "")
+    said = f"the farm has no {f'pool {pool}' if pool else key or 'place for it'}"
+    return RemoveNode(
+        vm_id=vm.id,
+        name=vm.name,
+        role=role,
+        pool=pool,
+        may_work=condition.may_work(vm, document.readiness(mine.document, key)),
+        because=said,
+    )
+
+
+def _strangers(mine: FarmView) -> Iterator[Note]:
+    networks = {network.id for network in mine.networks}
+    for vm in sorted(mine.strangers, key=lambda each: each.id):
+        if vm.state is VmState.GONE:
+            continue
+        held = [nic.address for nic in vm.nics if nic.network_id in networks]
+        yield Note(
+            subject=f"VM {vm.id}",
+            message=f"{vm.name} is not the farm's and is in its network as "
+            f"{', '.join(held)}; left alone",
+        )

@@ -1,0 +1,216 @@
+"""Hold a target against the view: the steps in waves, each with its reason.
+
+The waves, in this order: the document (so that the farm is known before anything else
+is there), security groups, the network, templates, what has to end first because its
+address is needed, all other nodes at once, templates and networks that nothing needs
+any more, security groups that nothing needs any more, surplus documents. Applied in
+full, a plan leaves nothing: the next one is empty.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+
+from farmctl.model.attributes import Kind
+from farmctl.model.nodes import Role, VmState
+from farmctl.model.steps import DeleteObject, Note, Plan, RemoveNode, Step
+from farmctl.model.target import Target
+from farmctl.model.view import CloudView, FarmView, Vm
+from farmctl.plan import (
+    addresses,
+    condition,
+    document,
+    fingerprints,
+    nodes,
+    objects,
+    resolve,
+)
+
+_DEFAULT_GROUP = "0"
+_ROLE_ORDER = {Role.ROUTER: 0, Role.HEAD: 1, Role.WORKER: 2, None: 3}
+
+
+def plan(
+    target: Target,
+    view: CloudView,
+    *,
+    site_name: str,
+    avoid: Collection[str] = (),
+) -> Plan:
+    """Return what separates the target from the cloud.
+
+    The order of steps depends on nothing but the arguments.
+
+    Args:
+        target: the farm as it should be.
+        view: one look at the cloud.
+        site_name: for people.
+        avoid: addresses in the farm's class C that OpenNebula has refused to give.
+
+    Raises:
+        NotPossibleError: foreign objects hold names or addresses that the farm needs.
+        ExhaustedError: the class C has no room for the nodes.
+    """
+    for_objects = objects.object_steps(target, view)
+    for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid))
+    waves = (
+        for_objects.document,
+        for_objects.groups,
+        for_objects.network,
+        for_objects.templates,
+        for_nodes.early,
+        for_nodes.steps,
+        for_objects.gone,
+        for_objects.gone_groups,
+        for_objects.gone_documents,
+    )
+    return Plan(
+        farm=target.farm,
+        kind=target.kind,
+        site=site_name,
+        endpoint=view.endpoint,
+        version=view.version,
+        seen_at=view.at,
+        origin=target.origin,
+        cidr=target.cidr,
+        waves=_waves(waves),
+        notes=(
+            *for_objects.notes,
+            *for_nodes.notes,
+            *_open_public_network(target, view),
+        ),
+        keeps={**for_objects.keeps, **for_nodes.keeps},
+        fingerprint=fingerprints.fingerprint(
+            view,
+            farm=target.farm,
+            cidr=target.cidr,
+            images=(shape.image for shape in target.shapes),
+        ),
+    )
+
+
+def plan_destroy(farm: str, view: CloudView, *, site_name: str = "") -> Plan:
+    """Return the steps that leave nothing of a farm.
+
+    Nodes first; then the network and the templates; then the security groups; then the
+    document, so that the farm is known until its end. What strangers hold will not go:
+    the network, its security group and the document then stay, with a note.
+
+    Args:
+        farm: the farm's name.
+        view: one look at the cloud.
+        site_name: for people.
+    """
+    mine = view.farm(farm)
+    notes = [
+        note
+        for network in sorted(mine.networks, key=lambda each: each.id)
+        if (note := objects.lodgers_of(network, mine)) is not None
+    ]
+    networks = [
+        _gone(Kind.NETWORK, each.id, each.name)
+        for each in sorted(mine.networks, key=lambda each: each.id)
+        if objects.lodgers_of(each, mine) is None
+    ]
+    templates = [
+        _gone(Kind.TEMPLATE, each.id, each.name)
+        for each in sorted(mine.templates, key=lambda each: each.id)
+    ]
+    used = {
+        group
+        for vm in mine.strangers
+        for nic in vm.nics
+        for group in nic.security_group_ids
+    }
+    groups = [
+        _gone(Kind.SECURITY_GROUP, each.id, each.name)
+        for each in sorted(mine.groups, key=lambda each: each.id)
+        if not notes and each.id not in used
+    ]
+    stays = len(networks) < len(mine.networks) or len(groups) < len(mine.groups)
+    documents = [
+        _gone(Kind.DOCUMENT, each.id, each.name)
+        for each in sorted(mine.documents, key=lambda each: -each.id)
+        if not stays
+    ]
+    return Plan(
+        farm=farm,
+        kind=document.kind(mine.document),
+        site=site_name,
+        endpoint=view.endpoint,
+        version=view.version,
+        seen_at=view.at,
+        cidr=addresses.kept(mine),
+        waves=_waves(
+            (
+                _endings(mine),
+                [*networks, *templates],
+                groups,
+                documents,
+            )
+        ),
+        notes=tuple(notes),
+        fingerprint=fingerprints.fingerprint(
+            view, farm=farm, cidr=addresses.kept(mine), images=()
+        ),
+        destroys=True,
+    )
+
+
+def _waves(waves: Iterable[Iterable[Step]]) -> tuple[tuple[Step, ...], ...]:
+    made = (tuple(wave) for wave in waves)
+    return tuple(wave for wave in made if wave)
+
+
+def _gone(kind: Kind, object_id: int, name: str) -> DeleteObject:
+    return DeleteObject(kind=kind, id=object_id, name=name, because="the farm ends")
+
+
+def _endings(mine: FarmView) -> list[Step]:
+    living = [vm for vm in mine.vms if vm.state is not VmState.GONE]
+    return [
+        RemoveNode(
+            vm_id=vm.id,
+            name=vm.name,
+            role=vm.tag.role if vm.tag else None,
+            pool=vm.tag.pool if vm.tag else "",
+            may_work=condition.may_work(
+                vm, document.readiness(mine.document, _key(vm))
+            ),
+            because="the farm ends",
+        )
+        for vm in sorted(living, key=_place)
+    ]
+
+
+def _key(vm: Vm) -> str:
+    if vm.tag is None:
+        return ""
+    return vm.tag.pool or (vm.tag.role.value if vm.tag.role else "")
+
+
+def _place(vm: Vm) -> tuple[int, str, int, int]:
+    tag = vm.tag
+    if tag is None:
+        return (len(_ROLE_ORDER), "", 0, vm.id)
+    return (_ROLE_ORDER[tag.role], tag.pool, tag.ordinal, vm.id)
+
+
+def _open_public_network(target: Target, view: CloudView) -> Iterator[Note]:
+    """Say when the public network's own group lets everything in.
+
+    An interface has its network's groups as well as its own (measured, 7.4.0), so the
+    farm's group then limits nothing.
+    """
+    for shape in target.shapes:
+        if not shape.public_network:
+            continue
+        network = resolve.find_network(shape.public_network, view)
+        carried = network.attributes.get("SECURITY_GROUPS", "") if network else ""
+        parts = carried.split(",") if isinstance(carried, str) else []
+        if network is not None and _DEFAULT_GROUP in [part.strip() for part in parts]:
+            yield Note(
+                subject=f"network {network.name}",
+                message="carries OpenNebula's security group 0, which lets everything "
+                "in to each router; its firewall alone guards the farm. An admin "
+                f"takes it off: onevnet update {network.id} --append, with "
+                'SECURITY_GROUPS=""',
+            )

@@ -32,7 +32,7 @@ def plan(
     target: Target,
     view: CloudView,
     *,
-    site_name: str,
+    site: str,
     avoid: Collection[str] = (),
 ) -> Plan:
     """Return what separates the target from the cloud.
@@ -42,7 +42,7 @@ def plan(
     Args:
         target: the farm as it should be.
         view: one look at the cloud.
-        site_name: for people.
+        site: its name, for people.
         avoid: addresses in the farm's class C that OpenNebula has refused to give.
 
     Raises:
@@ -65,7 +65,7 @@ def plan(
     return Plan(
         farm=target.farm,
         kind=target.kind,
-        site=site_name,
+        site=site,
         endpoint=view.endpoint,
         version=view.version,
         seen_at=view.at,
@@ -87,7 +87,7 @@ def plan(
     )
 
 
-def plan_destroy(farm: str, view: CloudView, *, site_name: str = "") -> Plan:
+def plan_destroy(farm: str, view: CloudView, *, site: str = "") -> Plan:
     """Return the steps that leave nothing of a farm.
 
     Nodes first; then the network and the templates; then the security groups; then the
@@ -97,7 +97,7 @@ def plan_destroy(farm: str, view: CloudView, *, site_name: str = "") -> Plan:
     Args:
         farm: the farm's name.
         view: one look at the cloud.
-        site_name: for people.
+        site: its name, for people.
     """
     mine = view.farm(farm)
     notes = [
@@ -134,7 +134,7 @@ def plan_destroy(farm: str, view: CloudView, *, site_name: str = "") -> Plan:
     return Plan(
         farm=farm,
         kind=document.kind(mine.document),
-        site=site_name,
+        site=site,
         endpoint=view.endpoint,
         version=view.version,
         seen_at=view.at,

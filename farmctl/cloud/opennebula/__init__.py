@@ -7,6 +7,7 @@
     tags      what farmctl writes on objects
     tree      XML elements to texts and numbers       states: numbers to meanings
     reader    pools to values                         accounts: the user and quotas
+    paging    the pool of VMs, page by page           version: which ones we know
 
 pyone and requests are imported with the first call.
 """

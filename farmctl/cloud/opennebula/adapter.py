@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, assert_never
 
 from farmctl.clock import Clock, SystemClock
-from farmctl.cloud.opennebula import accounts, reader, tags, text
+from farmctl.cloud.opennebula import accounts, paging, reader, tags, text
 from farmctl.cloud.opennebula.session import Session
 from farmctl.cloud.opennebula.version import check_version
 from farmctl.cloud.opennebula.wire import Wire
@@ -34,14 +34,9 @@ DOCUMENT_TYPE = 4270
 PAGE = 2000
 """VMs read by one call: about 10 MB."""
 
-_OVERLAP = 20
-"""VMs that a page shares with the one before; see `_all_vms`."""
-
-_MAX_RESTARTS = 5
 _IDS_AT_ONCE = 1000
 
-_ALL_MINE_AND_USABLE = -2
-_ANY_STATE_BUT_DONE = -1
+_ALL_VISIBLE = -2
 _REPLACE = 0
 _MERGE = 1
 _LOCK_ADMIN = 3
@@ -349,48 +344,12 @@ class OpenNebula:
         return user, tuple(each for each in found if each is not None)
 
     def _all_vms(self) -> list[Vm]:
-        """Read the VM pool by pages.
-
-        Pages count from the start of a list that shrinks while it is read: when VMs
-        end, those of the next page move up, and some would be seen by nobody. So each
-        page begins with the last VMs of the one before; if it does not, more have
-        moved than they share, and reading begins again.
-        """
-        for _ in range(_MAX_RESTARTS):
-            found = self._pages()
-            if found is not None:
-                return found
-        raise BadAnswerError(
-            "The VMs change faster than their pages can be read.",
-            hint="Try again when fewer VMs end at once.",
-        )
-
-    def _pages(self) -> list[Vm] | None:
-        method = "one.vmpool.infoextended"
-        found: dict[int, Vm] = {}
-        offset = 0
-        while True:
-            shown = self._ask(
-                method,
-                _ALL_MINE_AND_USABLE,
-                offset,
-                -self._page,
-                _ANY_STATE_BUT_DONE,
-                "",
-                large=True,
-            )
-            page = reader.vms(method, shown)
-            if offset and page and page[0].id not in found:
-                return None
-            found.update((each.id, each) for each in page)
-            if len(page) < self._page:
-                return list(found.values())
-            offset += self._page - min(_OVERLAP, self._page - 1)
+        return paging.all_vms(self._ask_large, page=self._page)
 
     def _read(
         self, method: str, read: Callable[[str, str], list[Any]], *more: int
     ) -> list[Any]:
-        shown = self._ask(method, _ALL_MINE_AND_USABLE, -1, -1, *more, large=True)
+        shown = self._ask(method, _ALL_VISIBLE, -1, -1, *more, large=True)
         return read(method, shown)
 
     def _ask(self, method: str, *args: object, large: bool = False) -> str:
@@ -399,8 +358,8 @@ class OpenNebula:
             raise BadAnswerError(f"{method} was answered with {answer!r}, not a text.")
         return answer
 
-    def _ask_large(self, method: str) -> str:
-        return self._ask(method, large=True)
+    def _ask_large(self, method: str, *args: object) -> str:
+        return self._ask(method, *args, large=True)
 
     @contextmanager
     def _together(self) -> Iterator[Callable[..., Future[Any]]]:

@@ -30,7 +30,10 @@ _NULL = re.compile(r"|~|null|Null|NULL")
 _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(
+    r"[-+]?((\.[0-9]+|(0|[1-9][0-9]*)\.[0-9]*)([eE][-+]?[0-9]+)?"
+    r"|(0|[1-9][0-9]*)[eE][-+]?[0-9]+)"
+)
 _TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
@@ -128,7 +131,7 @@ class Composer:
                 if known
                 else f"there is no anchor &{event.anchor} above.",
             )
-            return Node(place=_at(event), content=None)
+            raise InputError(self.mistakes)
         return node
 
     def _refuse_tag(self, event: yaml.CollectionStartEvent | yaml.ScalarEvent) -> None:

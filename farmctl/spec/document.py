@@ -134,6 +134,25 @@ def compose(text: str, *, file: str) -> Document:
     return document
 
 
+def unplaced(values: dict[str, Plain], *, file: str) -> Document:
+    """Return values that stand in no text as a document without lines."""
+    places: dict[Loc, Place] = {}
+    waiting: list[tuple[Loc, Plain]] = [((), values)]
+    while waiting:
+        loc, value = waiting.pop()
+        places[loc] = (0, 0)
+        match value:
+            case dict():
+                waiting += [((*loc, key), inner) for key, inner in value.items()]
+            case list():
+                waiting += [((*loc, index), inner) for index, inner in enumerate(value)]
+            case _:
+                pass
+    return Document(
+        file=file, values=values, places=places, key_places=places, written={}
+    )
+
+
 def _unfold(node: Node, loc: Loc, document: Document) -> Plain:
     """Return the plain value of a node and note the places of all that is in it."""
     document.places[loc] = node.place
@@ -158,10 +177,11 @@ def _unfold(node: Node, loc: Loc, document: Document) -> Plain:
 
 def _syntax(error: yaml.YAMLError, text: str, file: str) -> Mistake:
     """Say what YAML's parser could not read."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    if not isinstance(error, yaml.MarkedYAMLError) or mark is None:
         return Mistake(file=file, message="is not YAML.")
-    problem = str(getattr(error, "problem", "") or "cannot be read")
+    problem = error.problem or "it cannot be read"
+    begun = error.context_mark
     lines = text.splitlines()
     line = lines[mark.line] if mark.line < len(lines) else ""
     blanks = "".join(itertools.takewhile(str.isspace, line))
@@ -171,11 +191,14 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> Mistake:
     elif "mapping values are not allowed" in problem:
         message = "a ':' with a space behind it cannot stand here."
         hint = "Put a value that holds one in quotes."
-    elif "did not find expected key" in problem or "<block end>" in problem:
+    elif "unexpected end" in problem and begun is not None:
+        message, hint, mark = "a quote is left open.", "Close it.", begun
+    elif "',' or" in problem and begun is not None:
+        message = "a comma or a closing bracket is missing."
+        hint = f"The bracket was opened in line {begun.line + 1}."
+    elif "expected key" in problem or "<block end>" in problem:
         message = "this does not fit the lines above."
         hint = "Look at the indentation, and at quotes and brackets left open."
-    elif "found unexpected end" in problem or "unexpected end" in problem:
-        message, hint = "a quote is left open.", "Close it."
     return Mistake(
         file=file,
         line=mark.line + 1,

@@ -86,10 +86,10 @@ class Router(Written):
     """auto, an address of the public network, or none."""
 
     cpus: Cpus = 1
-    """Virtual CPUs."""
+    """How many virtual CPUs it has."""
 
     memory: Memory = Field(default=192, json_schema_extra={"default": "192MiB"})
-    """Memory."""
+    """How much memory it has; OpenWrt is at home in 192MiB."""
 
     dhcp_open: bool = False
     """Whether machines that are no nodes of the farm get an address too."""
@@ -105,13 +105,13 @@ class Machine(Written):
     """Our name of the image, from the site's images."""
 
     cpus: Cpus
-    """Virtual CPUs."""
+    """How many virtual CPUs a node has, such as 4."""
 
     memory: Memory
-    """Memory."""
+    """How much memory a node has, such as 8GiB."""
 
     disk: Disk | None = None
-    """The root disk; without it as large as the image."""
+    """How large the root disk is, such as 40GiB; without it as large as the image."""
 
     readiness: Readiness | None = None
     """When such a node is up, if not as the site says: onegate or running."""
@@ -128,10 +128,10 @@ class Count(Written):
     """
 
     min: Nodes
-    """As few as this, when there is nothing to do."""
+    """The fewest nodes, which are there with nothing to do."""
 
     max: Nodes
-    """Never more than this."""
+    """The most nodes, however much there is to do."""
 
     @classmethod
     def __get_pydantic_json_schema__(

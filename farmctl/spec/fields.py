@@ -34,6 +34,8 @@ def _quantity(
     def read(value: object) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             raise Wrong(f"{value} has no unit.", f"Write {value}{unit} if that is it.")
+        if value is None:
+            raise Wrong("has no value.", f"Write {example}.")
         if not isinstance(value, str):
             raise Wrong(f"{text.show(value)} has no place here.", f"Write {example}.")
         message = ""

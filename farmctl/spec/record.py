@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from farmctl.errors import InputError, Mistake
 from farmctl.spec import wording
-from farmctl.spec.document import Document
+from farmctl.spec.document import unplaced
 from farmctl.spec.farm import Farm
 
 VERSION = 1
@@ -39,12 +39,13 @@ def from_canonical(record: object) -> Farm:
             f"has version {record['v']}; this farmctl reads version {VERSION}.",
             "Use the farmctl that applied the farm last, or a later one.",
         )
+    values = record.get("farm")
+    if not isinstance(values, dict):
+        raise _refusal("is no record of a farm.")
     try:
-        return Farm.model_validate(record.get("farm"))
+        return Farm.model_validate(values)
     except ValidationError as error:
-        nowhere = Document(
-            file=_FILE, values={}, places={(): (0, 0)}, key_places={}, written={}
-        )
+        nowhere = unplaced(values, file=_FILE)
         raise InputError(
             wording.mistakes(error, nowhere, Farm) + wording.told_rules(error, nowhere)
         ) from error

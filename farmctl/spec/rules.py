@@ -261,7 +261,7 @@ def _targets(draft: FarmDraft) -> Iterator[Breach]:
             yield Breach(
                 loc=loc,
                 message=f"no node or pool is called {text.show(shown)}.",
-                hint=did_you_mean(shown, known, else_say="There are"),
+                hint=did_you_mean(shown, known, else_say="The farm has"),
             )
         else:
             yield from _ordinal(loc, node, draft.pools[node[0]])

@@ -1,10 +1,13 @@
 """Did you mean …: the nearest of what is known."""
 
 import difflib
+import re
 from collections.abc import Collection
 
 _LONGEST = 128
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # what is written may hold anything
 _LISTED = 12
+_SHORT = 3
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
@@ -15,7 +18,8 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     asked = word.strip().lower().replace("-", "_")
     if asked in lower:
         return lower[asked]
-    found = difflib.get_close_matches(word.strip().lower(), lower, n=1, cutoff=0.6)
+    cutoff = 0.5 if len(word) <= _SHORT else 0.6
+    found = difflib.get_close_matches(word.strip().lower(), lower, n=1, cutoff=cutoff)
     return lower[found[0]] if found else None
 
 
@@ -26,6 +30,7 @@ def did_you_mean(
     best = nearest(word, known)
     if best is not None:
         return f"Did you mean {best!r}?"
-    if 0 < len(known) <= _LISTED:
-        return f"{else_say} {', '.join(known)}."
+    listed = [name for name in known if _PLAIN.fullmatch(name)]
+    if 0 < len(listed) <= _LISTED:
+        return f"{else_say} {', '.join(listed)}."
     return ""

@@ -204,8 +204,13 @@ def domain(text: str) -> str:
 
 def endpoint(text: str) -> str:
     """Refuse what is no address of an OpenNebula API."""
-    _printable_bmp(text)
     example = "Write it such as http://one.example.org:2633/RPC2."
+    if "@" in text:  # and so probably a password, which no message may repeat
+        raise Wrong(
+            "an endpoint holds no user or password.",
+            "Keep them in the file that cloud.auth_file names.",
+        )
+    _printable_bmp(text)
     try:
         parts = urlsplit(text)
         host, _port = parts.hostname, parts.port
@@ -213,11 +218,6 @@ def endpoint(text: str) -> str:
         raise Wrong(f"{show(text)} is not a URL.", example) from error
     if parts.scheme not in ("http", "https") or not host or re.search(r"\s", text):
         raise Wrong(f"{show(text)} is not an http or https URL.", example)
-    if parts.username is not None or parts.password is not None:
-        raise Wrong(
-            "an endpoint holds no user or password.",
-            "Keep them in the file that cloud.auth_file names.",
-        )
     return text
 
 

@@ -78,7 +78,7 @@ def _mistake(
 ) -> Mistake:
     loc = detail["loc"]
     if loc and loc[-1] == _KEY:
-        message, hint = _words(detail, document, loc[:-1])
+        message, hint = _words(detail, document, model, loc[:-1])
         return _at(document, loc[:-1], message, hint, of_key=True)
     match detail["type"]:
         case "missing":
@@ -90,15 +90,19 @@ def _mistake(
         case _:
             while loc and loc not in document.places:
                 loc = loc[:-1]
-            message, hint = _words(detail, document, loc)
+            message, hint = _words(detail, document, model, loc)
             return _at(document, loc, message, hint)
 
 
-def _words(detail: ErrorDetails, document: Document, loc: Loc) -> tuple[str, str]:
+def _words(
+    detail: ErrorDetails, document: Document, model: type[BaseModel], loc: Loc
+) -> tuple[str, str]:
     """Return what is wrong with a value and what to write instead."""
     value = detail["input"]
     limits: Mapping[str, Any] = detail.get("ctx", {})
     shown = show(value)
+    if value is None and detail["type"] != "value_error":
+        return "has no value.", description(model, loc)
     match detail["type"]:
         case "value_error":
             error = limits["error"]
@@ -129,8 +133,8 @@ def _words(detail: ErrorDetails, document: Document, loc: Loc) -> tuple[str, str
                 return f"{shown} is not text.", f'Put it in quotes: "{written}".'
             return f"needs text, not {shown}.", ""
         case "tuple_type" | "list_type":
-            hint = f"Write [{value}]." if _short(value) else "Write [ ] round it."
-            return f"needs a list, not {shown}.", hint if value is not None else ""
+            hint = f"Write [{value}]." if _short(value) else "Write it in [ ]."
+            return f"needs a list, not {shown}.", hint
         case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
             return f"needs keys of its own, not {shown}.", ""
         case _:

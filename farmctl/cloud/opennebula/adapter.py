@@ -23,6 +23,7 @@ from farmctl.model.view import (
     CloudView,
     Document,
     Holder,
+    Network,
     Quota,
     User,
     Vm,
@@ -167,6 +168,9 @@ class OpenNebula:
 
     def documents(self) -> Sequence[Document]:
         return self._read("one.documentpool.info", reader.documents, DOCUMENT_TYPE)
+
+    def networks(self) -> Sequence[Network]:
+        return self._read("one.vnpool.info", reader.networks)
 
     def vms(self, ids: Collection[int]) -> Sequence[Vm]:
         method = "one.vmpool.infoset"

@@ -22,6 +22,7 @@ class Written(BaseModel):
     """A part of a file."""
 
     model_config = ConfigDict(
+        defer_build=True,  # most runs of farmctl use two or three of the models
         extra="forbid",
         frozen=True,
         strict=True,

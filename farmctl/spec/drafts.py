@@ -7,7 +7,7 @@ meant: its mistake is told once, not again as "there is no such pool".
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from farmctl.spec import farm, fields, site
 from farmctl.spec.composer import Plain
@@ -16,16 +16,16 @@ from farmctl.spec.rules import FarmDraft, ForwardDraft, SiteDraft
 from farmctl.spec.suggestions import nearest
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
-_KIND: TypeAdapter[str] = TypeAdapter(farm.Kind)
-_PUBLIC: TypeAdapter[str] = TypeAdapter(fields.PublicAddress)
-_NAME: TypeAdapter[str] = TypeAdapter(fields.ForwardName)
-_TARGET: TypeAdapter[str] = TypeAdapter(fields.ForwardTarget)
-_PROTOCOL: TypeAdapter[farm.Protocol] = TypeAdapter(farm.Protocol)
-_DRIVER: TypeAdapter[str] = TypeAdapter(site.Driver)
-_CIDR: TypeAdapter[str] = TypeAdapter(fields.Cidr)
-_COUNT: TypeAdapter[farm.Count] = TypeAdapter(farm.Count)
-_VLANS: TypeAdapter[site.VlanIds] = TypeAdapter(site.VlanIds)
+_LATER = ConfigDict(defer_build=True)  # drafts are for files that are wrong
+_KIND: TypeAdapter[str] = TypeAdapter(farm.Kind, config=_LATER)
+_PUBLIC: TypeAdapter[str] = TypeAdapter(fields.PublicAddress, config=_LATER)
+_NAME: TypeAdapter[str] = TypeAdapter(fields.ForwardName, config=_LATER)
+_TARGET: TypeAdapter[str] = TypeAdapter(fields.ForwardTarget, config=_LATER)
+_PROTOCOL: TypeAdapter[farm.Protocol] = TypeAdapter(farm.Protocol, config=_LATER)
+_DRIVER: TypeAdapter[str] = TypeAdapter(site.Driver, config=_LATER)
+_CIDR: TypeAdapter[str] = TypeAdapter(fields.Cidr, config=_LATER)
 
 
 def of_farm(values: Mapping[str, Plain]) -> FarmDraft:
@@ -59,7 +59,7 @@ def of_site(values: Mapping[str, Plain]) -> SiteDraft:
     said = _meant(values, site.Site)
     networks = _meant(said.get("networks"), site.Networks)
     farms = _meant(networks.get("farms"), site.FarmNetworks)
-    vlans = _right(_VLANS, farms.get("vlan_ids"))
+    vlans = _right_model(site.VlanIds, farms.get("vlan_ids"))
     return SiteDraft(
         supernet=_right(_CIDR, farms.get("supernet")),
         driver=_right(_DRIVER, farms.get("driver")),
@@ -84,7 +84,7 @@ def _forward(value: Plain) -> ForwardDraft:
 
 
 def _most(value: Plain) -> int | None:
-    count = _right(_COUNT, value)
+    count = _right_model(farm.Count, value)
     return None if count is None else count.max
 
 
@@ -108,5 +108,13 @@ def _right(adapter: TypeAdapter[T], value: object) -> T | None:
     """Return the value as its type has it, None if it is wrong or not there."""
     try:
         return adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return None
+
+
+def _right_model(model: type[M], value: object) -> M | None:
+    """Return the value as its model has it, None if it is wrong or not there."""
+    try:
+        return model.model_validate(value)
     except ValidationError:
         return None

@@ -324,7 +324,8 @@ def _printable_bmp(text: str) -> None:
     for char in text:
         if ord(char) > 0xFFFF:  # noqa: PLR2004 - the end of the BMP
             raise Wrong(
-                f"{show(text)} holds {char}, which OpenNebula's API does not carry.",
+                f"{show(text)} holds {show(char)}, "
+                "which OpenNebula's API does not carry.",
                 "Take it out: emoji and the like are beyond it.",
             )
     if "]]>" in text:

@@ -175,3 +175,13 @@ def test_a_key_with_terminal_codes_is_not_listed_among_the_pools():
         )
     assert [str(one) for one in caught.value.mistakes if "\x1b" in str(one)] == []
     assert "no node or pool is called 'wn'." in str(caught.value)
+
+
+def test_a_character_that_no_terminal_knows_is_told_by_its_number():
+    text = starter.SITE.replace("{name: public}", "{name: \U000fa965}")
+    with pytest.raises(InputError) as caught:
+        parse_site(text)
+    [mistake] = caught.value.mistakes
+    assert mistake.message == (
+        "'\\U000fa965' holds '\\U000fa965', which OpenNebula's API does not carry."
+    )

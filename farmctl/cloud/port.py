@@ -122,11 +122,15 @@ class Cloud(Protocol):
         """Resume a VM that is powered off, suspended, stopped or undeployed."""
         ...
 
-    def end(self, vm_id: int) -> None:
-        """Terminate a VM at once, whatever state it is in; gone is a success.
+    def end(self, vm_id: int, *, force: bool = False) -> None:
+        """Terminate a VM at once; gone is a success.
+
+        With `force` a transient state is no hindrance (a node that hangs in its boot):
+        OpenNebula is told to forget the VM, which takes ADMIN right.
 
         Raises:
             BusyError: a transient state forbids it for now.
+            NotAuthorisedError: it takes force, and the user may not use it.
         """
         ...
 

@@ -20,6 +20,17 @@ from farmctl.reconcile.progress import (
     WaitingForLock,
     WaveStarted,
 )
+from farmctl.reconcile.rounds import (
+    apply,
+    declared,
+    destroy,
+    make_destroy_plan,
+    make_plan,
+    make_scale_plan,
+    scale,
+)
+from farmctl.reconcile.signals import stopping_on_sigterm
+from farmctl.reconcile.statuses import farm_status, status
 from farmctl.reconcile.values import (
     Contexts,
     FarmStatus,
@@ -61,4 +72,14 @@ __all__ = [
     "WaitingForLock",
     "WaveStarted",
     "World",
+    "apply",
+    "declared",
+    "destroy",
+    "farm_status",
+    "make_destroy_plan",
+    "make_plan",
+    "make_scale_plan",
+    "scale",
+    "status",
+    "stopping_on_sigterm",
 ]

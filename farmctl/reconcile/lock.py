@@ -24,7 +24,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from farmctl.errors import CloudError, FarmctlError, GoneError
+from farmctl.errors import AnswerLostError, CloudError, FarmctlError, GoneError
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Tag
 from farmctl.model.view import Document, Holder
@@ -37,6 +37,10 @@ _active: set[str] = set()
 """The nonces of this process' own live locks; another of ours is a leftover."""
 
 
+class RunStoppedError(FarmctlError):
+    """The run was asked to stop, or has to: nothing more is asked of the cloud."""
+
+
 class LockLostError(FarmctlError):
     """Another process has taken this farm over: nothing more may be changed."""
 
@@ -44,7 +48,15 @@ class LockLostError(FarmctlError):
 class FarmLock:
     """A farm, held. Enter it to wait for the lock; leave it to give the lock back."""
 
-    def __init__(self, world: World, farm: str, options: Options) -> None:
+    def __init__(
+        self,
+        world: World,
+        farm: str,
+        options: Options,
+        *,
+        body: Mapping[str, object] | None = None,
+    ) -> None:
+        """Prepare to hold a farm; `body` is for a document that says nothing yet."""
         self._world = world
         self._farm = farm
         self._options = options
@@ -54,7 +66,7 @@ class FarmLock:
         self._lost = threading.Event()
         self._thread: threading.Thread | None = None
         self._confirmed = 0.0
-        self._body: Mapping[str, object] = {}
+        self._body: Mapping[str, object] = body or {}
         self._gone = False
         self.document_id = -1
 
@@ -66,7 +78,7 @@ class FarmLock:
             _active.discard(self._holder.nonce)
             raise
         self.document_id = document.id
-        self._body = document.body or {}
+        self._body = document.body or self._body
         self._confirmed = self._world.clock.monotonic()
         self._thread = threading.Thread(
             target=self._keep_alive, name=f"holder of {self._farm}", daemon=True
@@ -125,14 +137,18 @@ class FarmLock:
             self._world.cloud.write_document(self.document_id, dict(body), self._holder)
             self._body = dict(body)
 
-    def forget(self) -> None:
-        """Take note that the document is deleted: nothing is left to give back."""
-        self._gone = True
+    def delete(self) -> None:
+        """Delete the farm's document, and the lock with it: nothing is left."""
+        with self._writing:
+            self._world.cloud.delete(Kind.DOCUMENT, self.document_id)
+            self._gone = True
         self._over.set()
 
     def _acquire(self) -> Document:
         judge = Judge(world=self._world, options=self._options, ours=_active)
         while True:
+            if self._options.stop is not None and self._options.stop.is_set():
+                raise RunStoppedError("It was asked to stop.")
             document = self._document()
             try:
                 held = self._attempt(document, judge)
@@ -145,9 +161,13 @@ class FarmLock:
         """Try once: return the document if we hold it now, None to look again."""
         cloud, clock = self._world.cloud, self._world.clock
         if document.lock is None:
-            if not cloud.lock(document.id):
-                return None
-            cloud.write_document(document.id, dict(document.body or {}), self._holder)
+            try:
+                if not cloud.lock(document.id):
+                    return None
+            except AnswerLostError:
+                return None  # whose lock it is, the next look shows, or time
+            body = dict(document.body or self._body)
+            cloud.write_document(document.id, body, self._holder)
             return document
         verdict, because = judge.judge(document)
         if verdict is Verdict.DEAD:
@@ -193,7 +213,8 @@ class FarmLock:
         before = self._read(document.id)
         if before != document:
             return None
-        world.cloud.write_document(document.id, dict(document.body or {}), self._holder)
+        body = dict(document.body or self._body)
+        world.cloud.write_document(document.id, body, self._holder)
         world.clock.sleep(world.tempo.settle)
         after = self._read(document.id)
         if after.lock is None or not self._is_ours(after.holder):

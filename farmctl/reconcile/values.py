@@ -4,6 +4,7 @@
 go back to them. Nothing in here acts, and nothing in here decides.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -69,7 +70,8 @@ class Options:
     asked for. `timeout`: seconds for the whole wait, None for the site's deadlines
     alone. `interrupt`: consent to end workers that may be working. `lock_wait`:
     seconds to wait while somebody else changes the farm. `command`: what others are
-    shown while we hold the farm.
+    shown while we hold the farm. `stop`: once it is set, the run ends before its next
+    change, gives the lock back and says what was not done.
     """
 
     wait: bool = True
@@ -77,6 +79,7 @@ class Options:
     interrupt: bool = False
     lock_wait: float = 3.0
     command: str = ""
+    stop: threading.Event | None = None
 
 
 class Result(StrEnum):

@@ -1,0 +1,88 @@
+"""Whether there is evidence enough to end a VM.
+
+Nothing that may be working is ended on one read. Right before the end, all VMs of a
+wave that are to go are read once more, by id; one that has changed since the plan is
+left alone. A cloud that shows a third fewer of a farm's nodes than a moment ago is not
+believed at all.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from farmctl.model.nodes import VmState
+from farmctl.model.steps import RemoveNode, ReplaceNode
+from farmctl.model.view import CloudView, Vm
+from farmctl.reconcile.items import NodeStep
+from farmctl.reconcile.nodes import Nodes
+from farmctl.reconcile.run import Run
+
+_ENOUGH = 3
+"""From so many nodes on, a third that is missing is more than one mishap."""
+
+_AT_WORK = frozenset({VmState.RUNNING, VmState.MOVING})
+
+
+def against_ending(
+    run: Run, steps: Sequence[NodeStep], nodes: Nodes
+) -> Mapping[int, str]:
+    """Say which steps must not end their VM, and why, by the step's identity."""
+    ending = [step for step in steps if isinstance(step, RemoveNode | ReplaceNode)]
+    if not ending:
+        return {}
+    refused: dict[int, str] = {}
+    if run.doubt and not run.plan.destroys:
+        return {id(step): run.doubt for step in ending}
+    if not run.plan.destroys and not run.options.interrupt:
+        for step in ending:
+            if step.may_work:
+                refused[id(step)] = (
+                    f"It may be working: {step.because} It is left until it is "
+                    "drained, or you consent to interrupting it (--interrupt)."
+                )
+    asked = [step for step in ending if id(step) not in refused]
+    if asked:
+        before = {vm.id: vm for vm in run.view.farm(run.farm).vms}
+        now = nodes.again(step.vm_id for step in asked)
+        for step in asked:
+            reason = _changed(run, step, before.get(step.vm_id), now.get(step.vm_id))
+            if reason:
+                refused[id(step)] = reason
+    return refused
+
+
+def doubt(farm: str, before: CloudView, after: CloudView) -> str:
+    """Say why a look is no evidence against any node; nothing if it is to be believed.
+
+    Args:
+        farm: whose nodes it is about.
+        before: an earlier look.
+        after: the look in question.
+    """
+    known = {vm.id for vm in before.farm(farm).vms}
+    shown = {vm.id for vm in after.farm(farm).vms}
+    missing = len(known - shown)
+    if len(known) >= _ENOUGH and missing * 3 >= len(known):
+        return (
+            f"OpenNebula shows {missing} of {len(known)} nodes no longer, all at once. "
+            "That is no evidence: no node is ended on it."
+        )
+    return ""
+
+
+def _changed(
+    run: Run, step: RemoveNode | ReplaceNode, before: Vm | None, now: Vm | None
+) -> str:
+    if now is None:
+        return f"A second look did not show the VM {step.vm_id}: nothing is ended."
+    if now.state is VmState.GONE:
+        return ""
+    if now.tag is None or now.tag.farm != run.farm:
+        return f"The VM {step.vm_id} no longer carries the tag of {run.farm}."
+    if run.plan.destroys or run.options.interrupt or before is None:
+        return ""
+    if now.state in _AT_WORK and before.state not in _AT_WORK:
+        return f"The VM {step.vm_id} has started to run since the plan was made."
+    if now.reported_ready and not before.reported_ready:
+        return f"The VM {step.vm_id} has become ready since the plan was made."
+    if now.mark.aside != before.mark.aside or now.mark.draining != before.mark.draining:
+        return f"The VM {step.vm_id} was marked otherwise since the plan was made."
+    return ""

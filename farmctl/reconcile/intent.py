@@ -1,0 +1,227 @@
+"""What somebody wants of a farm, and the plan that follows from it and one look.
+
+Three intents: the farm as declared (perhaps with a size decided by hand), the farm
+gone, and a plan that was saved. Each draws a plan from a view as often as it is asked,
+so that a run can plan again under the lock, after a lost race, and once more at the end
+as its proof.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from farmctl.errors import NotPossibleError, PlanOutdatedError
+from farmctl.model.steps import CreateNode, Plan, ReplaceNode, StartNode
+from farmctl.model.view import CloudView
+from farmctl.plan import addresses, document, fingerprints, planning, resolve
+from farmctl.reconcile.values import World
+from farmctl.spec import Farm, record
+from farmctl.spec.suggestions import did_you_mean
+
+
+class Intent(Protocol):
+    """What is wanted of one farm."""
+
+    @property
+    def farm(self) -> str:
+        """The farm's name."""
+        ...
+
+    def draw(
+        self,
+        world: World,
+        view: CloudView,
+        *,
+        seed: str = "",
+        avoid: Collection[str] = (),
+    ) -> Plan:
+        """Return the plan that leads from the view to what is wanted.
+
+        Args:
+            world: where the site, and how a node's context is drawn, come from.
+            view: one look at the cloud.
+            seed: makes another choice of a class C, after a race was lost.
+            avoid: class Cs that are not to be chosen.
+        """
+        ...
+
+    def proof(self, view: CloudView) -> "Intent":
+        """Return the intent whose plan is empty when all is done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """The farm as its file says; `sizes` are decided now, over those decided before."""
+
+    declared: Farm
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def farm(self) -> str:
+        return self.declared.name
+
+    def draw(
+        self,
+        world: World,
+        view: CloudView,
+        *,
+        seed: str = "",
+        avoid: Collection[str] = (),
+    ) -> Plan:
+        farm = self.declared
+        decided = document.sizes(view.farm(farm.name).document)
+        cidr = addresses.class_c(
+            world.site.networks,
+            view,
+            farm=farm.name,
+            wish=farm.network,
+            seed=seed,
+            avoid=avoid,
+        )
+        target = resolve.resolve(
+            world.site,
+            farm,
+            view,
+            world.contexts(world.site, farm),
+            {**decided, **self.sizes},
+            cidr=cidr,
+        )
+        return planning.plan(target, view, site=world.site.name)
+
+    def proof(self, view: CloudView) -> Intent:
+        del view
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destroyed:
+    """The farm gone, all that carries its tag."""
+
+    farm: str
+
+    def draw(
+        self,
+        world: World,
+        view: CloudView,
+        *,
+        seed: str = "",
+        avoid: Collection[str] = (),
+    ) -> Plan:
+        del seed, avoid
+        return planning.plan_destroy(self.farm, view, site=world.site.name)
+
+    def proof(self, view: CloudView) -> Intent:
+        del view
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A plan that was made before, to be carried out as it stands or not at all."""
+
+    plan: Plan
+
+    @property
+    def farm(self) -> str:
+        return self.plan.farm
+
+    def draw(
+        self,
+        world: World,
+        view: CloudView,
+        *,
+        seed: str = "",
+        avoid: Collection[str] = (),
+    ) -> Plan:
+        del seed, avoid
+        self.refuse_outdated(world, view)
+        return self.plan
+
+    def proof(self, view: CloudView) -> Intent:
+        if self.plan.destroys:
+            return Destroyed(farm=self.farm)
+        return Declared(declared=declared_in(view, self.farm, site=self.plan.site))
+
+    def refuse_outdated(self, world: World, view: CloudView) -> None:
+        """Raise PlanOutdatedError if the cloud has moved on since."""
+        if self.plan.endpoint != view.endpoint or self.plan.site != world.site.name:
+            raise PlanOutdatedError(
+                f"The plan was made for {self.plan.site} at {self.plan.endpoint}, and "
+                f"this is {world.site.name} at {view.endpoint}.",
+                moved=("the cloud is another one",),
+                hint="Make a new plan.",
+            )
+        moved = fingerprints.moved(self.plan, _without_ours(self.plan, view))
+        if moved:
+            raise PlanOutdatedError(
+                f"The cloud has moved on since the plan of {self.farm} was made:\n"
+                + "\n".join(f"  {line}" for line in moved),
+                moved=moved,
+                hint="Make a new plan, look at it, and apply that.",
+            )
+
+
+def _without_ours(plan: Plan, view: CloudView) -> CloudView:
+    """Return the view without the empty document that our own lock has made."""
+    if any(subject.startswith("document ") for subject in plan.fingerprint):
+        return view
+    kept = tuple(
+        each
+        for each in view.documents
+        if each.body or each.tag is None or each.tag.farm != plan.farm
+    )
+    return replace(view, documents=kept)
+
+
+def makes_nodes(plan: Plan) -> bool:
+    """Whether carrying the plan out needs room on hypervisors."""
+    return any(
+        isinstance(step, CreateNode | ReplaceNode | StartNode) for step in plan.steps
+    )
+
+
+def checked(
+    world: World, intent: Intent, view: CloudView, plan: Plan
+) -> tuple[Plan, CloudView]:
+    """Hold a plan against capacity and quota, before anything is changed.
+
+    Two more calls, and only where nodes are made or started.
+
+    Returns:
+        The plan, and the view with the capacity that was read.
+
+    Raises:
+        InputError: a class that the farm needs has no hypervisors or datastore.
+        NotPossibleError: room or quota is short; every shortfall is named.
+    """
+    if not makes_nodes(plan):
+        return plan, view
+    seen = replace(view, capacity=world.cloud.capacity())
+    if isinstance(intent, Declared):
+        # Once more, with what the first look had no reason to read.
+        plan = intent.draw(world, seen)
+    return plan, seen
+
+
+def declared_in(view: CloudView, name: str, *, site: str) -> Farm:
+    """Return a farm as its document in the cloud declares it.
+
+    Raises:
+        NotPossibleError: no such farm, or its document says nothing.
+        InputError: the document holds a farm that this farmctl cannot read.
+    """
+    farm = view.farm(name)
+    if farm.empty:
+        raise NotPossibleError(
+            f"There is no farm {name!r} at {site}.",
+            hint=did_you_mean(name, list(view.farms), else_say="There are"),
+        )
+    found = farm.document
+    if found is None or not found.body:
+        raise NotPossibleError(
+            f"OpenNebula does not know how {name} was declared: its document "
+            f"{'is empty' if found else 'is missing'}.",
+            hint="Apply its file again.",
+        )
+    return record.from_canonical(dict(found.body))

@@ -1,0 +1,285 @@
+"""The rounds that people ask for: plan, apply, destroy, scale.
+
+A round looks, decides, checks and, where something is to be done, takes the lock, looks
+again and only then begins. It ends with a look that proves what was reached. A round
+that has nothing to do takes no lock and makes the calls of one look.
+"""
+
+from dataclasses import replace
+
+from farmctl.errors import CloudError, FarmctlError, NotPossibleError
+from farmctl.model.attributes import Kind
+from farmctl.model.steps import AwaitNode, CreateObject, Note, Plan
+from farmctl.model.view import CloudView
+from farmctl.reconcile import evidence
+from farmctl.reconcile.execution import execute
+from farmctl.reconcile.intent import (
+    Declared,
+    Destroyed,
+    Intent,
+    Saved,
+    checked,
+    declared_in,
+)
+from farmctl.reconcile.lock import FarmLock
+from farmctl.reconcile.objects import body_of
+from farmctl.reconcile.progress import PlanMade, Retrying
+from farmctl.reconcile.run import Run, subject_of
+from farmctl.reconcile.values import Options, Outcome, Result, StepOutcome, World
+from farmctl.spec import Farm
+from farmctl.spec.suggestions import did_you_mean
+
+_PASSES = 12
+"""How often a lost class C is answered by choosing another one."""
+
+_DEFAULT = Options()
+
+
+def make_plan(world: World, farm: Farm, *, view: CloudView | None = None) -> Plan:
+    """Return what separates a farm from its file, held against room and quota.
+
+    Nothing is changed. Eight calls, and two more if nodes are to be made.
+
+    Raises:
+        InputError: what only the cloud can show to be wrong in the files.
+        NotPossibleError: room or quota is short; every shortfall is named.
+        ExhaustedError: no class C or public address is left.
+    """
+    return _drawn(world, Declared(declared=farm), view)
+
+
+def make_destroy_plan(
+    world: World, name: str, *, view: CloudView | None = None
+) -> Plan:
+    """Return the steps that leave nothing of a farm; none if there is nothing."""
+    return _drawn(world, Destroyed(farm=name), view)
+
+
+def make_scale_plan(
+    world: World, name: str, pool: str, size: int, *, view: CloudView | None = None
+) -> Plan:
+    """Return what giving a pool another size would change.
+
+    Raises:
+        NotPossibleError: there is no such farm or pool, or its limits forbid the size.
+    """
+    seen = world.cloud.look() if view is None else view
+    return _drawn(world, _scaled(world, seen, name, pool, size), seen)
+
+
+def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outcome:
+    """Make the cloud as the farm's file says, or carry out a saved plan.
+
+    Applied again, it changes nothing. Killed anywhere, the next apply goes on from
+    what the cloud shows. Once the first step has begun, whatever happens is told by
+    the outcome; before that it is raised, and nothing has been changed.
+
+    Args:
+        world: the cloud, and all else that a round needs.
+        farm: the declared farm, or a plan that was saved.
+        options: see there.
+
+    Raises:
+        InputError, NotPossibleError, ExhaustedError: see `make_plan`.
+        PlanOutdatedError: the cloud has moved on since the plan was saved.
+        FarmLockedError: another process is changing this farm.
+        CloudError: the cloud cannot even be looked at.
+    """
+    intent: Intent = (
+        Saved(plan=farm) if isinstance(farm, Plan) else Declared(declared=farm)
+    )
+    return _round(world, intent, options)
+
+
+def destroy(world: World, name: str, options: Options = _DEFAULT) -> Outcome:
+    """End a farm, all of it, in order, and prove that nothing of it is left.
+
+    Whoever asks for this consents to interrupting what works in the farm. What refuses
+    to go is named in the outcome; the farm's document then stays, so that the next
+    destroy finds it. A farm that is not there is a success.
+    """
+    return _round(world, Destroyed(farm=name), options)
+
+
+def scale(
+    world: World, name: str, pool: str, size: int, options: Options = _DEFAULT
+) -> Outcome:
+    """Give a pool another size, decided by hand; no file is needed.
+
+    Raises:
+        NotPossibleError: there is no such farm or pool, or its limits forbid the size.
+    """
+    view = world.cloud.look()
+    return _round(world, _scaled(world, view, name, pool, size), options, view)
+
+
+def declared(world: World, name: str) -> Farm:
+    """Return a farm as its document in the cloud declares it."""
+    return declared_in(world.cloud.look(), name, site=world.site.name)
+
+
+def _drawn(world: World, intent: Intent, view: CloudView | None) -> Plan:
+    seen = world.cloud.look() if view is None else view
+    plan, _ = checked(world, intent, seen, intent.draw(world, seen))
+    return plan
+
+
+def _scaled(world: World, view: CloudView, name: str, pool: str, size: int) -> Declared:
+    farm = declared_in(view, name, site=world.site.name)
+    if pool not in farm.pools:
+        raise NotPossibleError(
+            f"{name} has no pool {pool!r}.",
+            hint=did_you_mean(pool, list(farm.pools), else_say="It has"),
+        )
+    count = farm.pools[pool].count
+    if count.within(size) != size:
+        limit = "min" if size < count.min else "max"
+        bound = count.min if size < count.min else count.max
+        raise NotPossibleError(
+            f"{name} cannot have {size} nodes in {pool}: pools.{pool}.count.{limit} is "
+            f"{bound}.",
+            hint="Change count in the farm's file and apply it.",
+        )
+    return Declared(declared=farm, sizes={pool: size})
+
+
+def _round(
+    world: World, intent: Intent, options: Options, view: CloudView | None = None
+) -> Outcome:
+    began = world.clock.monotonic()
+    before = world.cloud.look() if view is None else view
+    plan = intent.draw(world, before)
+    if plan.changes_nothing:
+        return Outcome(
+            farm=plan.farm,
+            plan=plan,
+            seconds=world.clock.monotonic() - began,
+            complete=not (plan.destroys and not before.farm(plan.farm).empty),
+            left=plan.notes if plan.destroys else (),
+        )
+    checked(world, intent, before, plan)
+    first = _first_body(plan)
+    with FarmLock(world, plan.farm, options, body=first) as lock:
+        run, done = _passes(world, intent, options, lock, before)
+        return _proved(world, intent, run, done, began)
+
+
+def _first_body(plan: Plan) -> dict[str, object] | None:
+    """Return what a new document is to say, so that it never says nothing."""
+    for step in plan.steps:
+        if isinstance(step, CreateObject) and step.kind is Kind.DOCUMENT:
+            return body_of(step)
+    return None
+
+
+def _passes(
+    world: World,
+    intent: Intent,
+    options: Options,
+    lock: FarmLock,
+    before: CloudView,
+) -> tuple[Run, tuple[StepOutcome, ...]]:
+    """Plan under the lock and carry it out; again where a class C was lost."""
+    avoid: list[str] = []
+    earlier: list[StepOutcome] = []
+    while True:
+        view = world.cloud.look()
+        seed = str(len(avoid)) if avoid else ""
+        plan = intent.draw(world, view, seed=seed, avoid=avoid)
+        plan, view = checked(world, intent, view, plan)
+        lock.check()
+        world.progress.tell(PlanMade(plan=plan))
+        run = Run(
+            world=world,
+            lock=lock,
+            plan=plan,
+            view=view,
+            options=options,
+            doubt=evidence.doubt(plan.farm, before, view),
+        )
+        execute(run)
+        if run.again is None or len(avoid) >= _PASSES:
+            return run, (*earlier, *run.outcomes())
+        earlier += [each for each in run.outcomes() if each.result is Result.DONE]
+        avoid.append(run.again.avoid)
+        reason = run.again.message
+        world.progress.tell(Retrying(subject=f"network {plan.farm}", reason=reason))
+        world.journal.record(plan.farm, "class C lost", because=reason)
+        before = view
+
+
+def _proved(
+    world: World,
+    intent: Intent,
+    run: Run,
+    done: tuple[StepOutcome, ...],
+    began: float,
+) -> Outcome:
+    """Look once more: what is left to do is what was not reached."""
+    left: tuple[Note, ...] = ()
+    complete = False
+    stopped = run.stopped
+    if not stopped:
+        try:
+            view = world.cloud.look()
+            rest = intent.proof(view).draw(world, view)
+        except CloudError as problem:
+            stopped = f"The last look failed: {problem.message}"
+        except FarmctlError as problem:
+            left = (Note(subject=run.farm, message=str(problem)),)
+        else:
+            left = _left(rest, run)
+            complete = not left
+            if rest.destroys and not view.farm(run.farm).empty and not left:
+                left, complete = rest.notes, False
+    outcome = Outcome(
+        farm=run.farm,
+        plan=run.plan,
+        steps=done,
+        seconds=world.clock.monotonic() - began,
+        complete=complete,
+        left=left,
+        stopped=stopped,
+    )
+    outcome = replace(outcome, advice=run.advice or _advice(outcome))
+    world.journal.record(
+        run.farm,
+        "run complete" if outcome.complete else "run incomplete",
+        because=stopped or outcome.advice or "the cloud is as declared",
+        seconds=round(outcome.seconds, 3),
+        left=[f"{note.subject}: {note.message}" for note in left],
+    )
+    return outcome
+
+
+def _left(rest: Plan, run: Run) -> tuple[Note, ...]:
+    """Return what a plan made afterwards still wants, with our reasons where known."""
+    reasons = {
+        each.subject: each.reason
+        for each in run.outcomes()
+        if each.result is not Result.DONE and each.reason
+    }
+    return tuple(
+        Note(subject=subject, message=reasons.get(subject) or step.because)
+        for step in rest.steps
+        for subject in (subject_of(step),)
+        if run.options.wait or not isinstance(step, AwaitNode)
+    )
+
+
+def _advice(outcome: Outcome) -> str:
+    if outcome.plan.destroys:
+        again = f"farmctl destroy {outcome.farm}"
+        return "" if outcome.complete else f"See to what is left, then: {again}"
+    if outcome.of(Result.ASIDE):
+        return (
+            "Nodes put aside are kept so that you can look into them (onevm show ID, "
+            "their console); the next apply replaces them."
+        )
+    if outcome.failed:
+        return "See to the reasons above; the same command tries again."
+    if outcome.of(Result.SKIPPED):
+        return "What was skipped is left for a later apply; its reason says until when."
+    if outcome.of(Result.WAITING) or not outcome.complete:
+        return f"See how it goes on with: farmctl status {outcome.farm} --watch"
+    return ""

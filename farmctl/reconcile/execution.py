@@ -75,7 +75,8 @@ def _wait(run: Run, watch: Watch) -> None:
     watch.until(
         lambda: not watch.waiting or (ends is not None and clock.monotonic() >= ends)
     )
-    watch.leave(run.stopped or f"It was not ready when {timeout:g} s were over.")
+    late = f"It was not ready when {timeout or 0:g} s were over."
+    watch.leave(run.stopped or late)
 
 
 def _change(

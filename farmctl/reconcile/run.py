@@ -48,6 +48,8 @@ Thing: TypeAlias = Network | SecurityGroup | Template | Document
 _T = TypeVar("_T")
 _BACK_OFF = 1.6
 _SLOWEST = 2.0
+_EAGER = 8
+"""Most transient states are over in milliseconds: the first looks come soon."""
 
 
 class PlanAgainError(FarmctlError):
@@ -301,7 +303,7 @@ class Run:
         """
         clock = self.world.clock
         ends = clock.monotonic() + self.world.tempo.busy
-        pause = self.world.tempo.poll_fastest
+        pause = self.world.tempo.poll_fastest / _EAGER
         while True:
             self.gate()
             try:

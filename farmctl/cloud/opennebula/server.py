@@ -24,7 +24,12 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 _HEADERS = {"User-Agent": "farmctl", "Content-Type": "text/xml", "Accept": "text/xml"}
+_ONCE = {**_HEADERS, "Connection": "close"}
 _CHUNK = 1 << 20
+SMALL_ANSWER = 64 << 20
+LARGE_ANSWER = 512 << 20
+"""Bytes that an answer may have; a page of 2,000 VMs has about 20 MiB."""
+
 _OK = 200
 
 
@@ -42,7 +47,11 @@ class NoAnswerError(Exception):
 
 
 class Connections:
-    """Connections to one endpoint, kept open and shared by threads."""
+    """Connections to one endpoint, kept open and shared by threads.
+
+    What must not be sent twice goes over a connection of its own: one that was kept
+    may just have been closed by the other side, and the answer would seem lost.
+    """
 
     def __init__(self, endpoint: str, *, cafile: str | None, connections: int) -> None:
         """Prepare connections; none is opened yet.
@@ -53,17 +62,21 @@ class Connections:
             connections: how many are kept open when nobody uses them.
         """
         self._endpoint = endpoint
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._kept = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+        self._own = HTTPAdapter(pool_connections=1, pool_maxsize=1)
         self._verify = cafile or _system_certificates()
         self._proxies = (
             {} if _is_loopback(endpoint) else dict(get_environ_proxies(endpoint))
         )
 
-    def post(self, body: bytes, *, timeout: tuple[float, float], limit: int) -> bytes:
+    def post(
+        self, body: bytes, *, once: bool, timeout: tuple[float, float], limit: int
+    ) -> bytes:
         """Send one request and return its answer.
 
         Args:
             body: the XML-RPC call.
+            once: it must not be sent twice.
             timeout: seconds to connect, and seconds of silence while reading.
             limit: bytes that an answer may have.
 
@@ -73,9 +86,13 @@ class Connections:
         """
         request = requests.PreparedRequest()
         request.prepare(
-            method="POST", url=self._endpoint, headers=_HEADERS, data=body, hooks={}
+            method="POST",
+            url=self._endpoint,
+            headers=_ONCE if once else _HEADERS,
+            data=body,
+            hooks={},
         )
-        response = self._adapter.send(
+        response = (self._own if once else self._kept).send(
             request,
             stream=True,
             timeout=timeout,
@@ -89,7 +106,8 @@ class Connections:
 
     def close(self) -> None:
         """Close what is open and unused."""
-        self._adapter.close()
+        self._kept.close()
+        self._own.close()
 
 
 class Server(OneServerXRPC):  # type: ignore[misc]
@@ -101,14 +119,15 @@ class Server(OneServerXRPC):  # type: ignore[misc]
         session: str,
         connections: Connections,
         *,
+        once: bool,
         timeout: tuple[float, float],
         limit: int,
     ) -> None:
-        """Call over `connections`, with these time-outs and this limit to an answer."""
+        """Call over `connections`; see `Connections.post` for what is told of calls."""
         super().__init__(endpoint, session)
         # pyone makes its transport itself and offers no argument for another one.
         self._ServerProxy__transport = _Transport(
-            connections, timeout=timeout, limit=limit
+            connections, once=once, timeout=timeout, limit=limit
         )
 
     def ask(self, method: str, *args: object) -> list[Any]:
@@ -125,12 +144,68 @@ class Server(OneServerXRPC):  # type: ignore[misc]
         return xmlrpc.client.ServerProxy._ServerProxy__request(self, method, params)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+class Servers:
+    """The ways in which one endpoint is called, over the same connections."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        session: str,
+        *,
+        cafile: str | None,
+        connections: int,
+        connect_timeout: float,
+        timeout: float,
+    ) -> None:
+        """Prepare them; see `wire.Wire` for the arguments. Nothing is opened yet."""
+        self._connections = Connections(
+            endpoint, cafile=cafile, connections=connections
+        )
+        self.small = Server(
+            endpoint,
+            session,
+            self._connections,
+            once=False,
+            timeout=(connect_timeout, timeout),
+            limit=SMALL_ANSWER,
+        )
+        """For what may be repeated."""
+        self.once = Server(
+            endpoint,
+            session,
+            self._connections,
+            once=True,
+            timeout=(connect_timeout, timeout),
+            limit=SMALL_ANSWER,
+        )
+        """For what must not be sent twice."""
+        self.large = Server(
+            endpoint,
+            session,
+            self._connections,
+            once=False,
+            timeout=(connect_timeout, 2 * timeout),
+            limit=LARGE_ANSWER,
+        )
+        """For pools, which may be large and take their time."""
+
+    def close(self) -> None:
+        """Close what is open and unused."""
+        self._connections.close()
+
+
 class _Transport(RequestsTransport):  # type: ignore[misc]
     def __init__(
-        self, connections: Connections, *, timeout: tuple[float, float], limit: int
+        self,
+        connections: Connections,
+        *,
+        once: bool,
+        timeout: tuple[float, float],
+        limit: int,
     ) -> None:
         super().__init__()
         self._connections = connections
+        self._once = once
         self._timeout = timeout
         self._limit = limit
 
@@ -142,7 +217,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]
         verbose: bool = False,  # noqa: ARG002, FBT001, FBT002 - xmlrpc's signature
     ) -> tuple[object, ...]:
         content = self._connections.post(
-            request_body, timeout=self._timeout, limit=self._limit
+            request_body, once=self._once, timeout=self._timeout, limit=self._limit
         )
         return (unmarshal(content),)
 
@@ -210,7 +285,7 @@ def _content(response: requests.Response, *, limit: int, seconds: float) -> byte
     deadline = time.monotonic() + seconds
     chunks: list[bytes] = []
     size = 0
-    for chunk in response.iter_content(_CHUNK):
+    while chunk := response.raw.read1(_CHUNK):
         size += len(chunk)
         if size > limit:
             raise NoAnswerError(f"an answer of more than {limit} bytes")

@@ -56,16 +56,16 @@ def translated(
         case NoAnswerError():
             return _no_answer(error, method=method, where=where)
         case xmlrpc.client.Fault():
-            return refusals.fault(
-                method, error.faultCode, session.scrub(error.faultString)
-            )
+            error.faultString = session.scrub(error.faultString)
+            error.args = ()
+            return refusals.fault(method, error.faultCode, error.faultString)
         case requests.exceptions.SSLError():
             return _tls(error, where)
         case requests.exceptions.ConnectTimeout():
             return UnreachableError(
                 f"{where} did not take a connection in time.", hint=_IS_IT_UP
             )
-        case requests.exceptions.ReadTimeout():
+        case requests.ReadTimeout() | urllib3.exceptions.ReadTimeoutError():
             return AnswerLostError(f"{where} did not answer {method} in time.")
         case requests.exceptions.ProxyError():
             return UnreachableError(

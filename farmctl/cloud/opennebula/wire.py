@@ -25,7 +25,7 @@ from farmctl.errors import (
 
 if TYPE_CHECKING:
     from farmctl.clock import Clock
-    from farmctl.cloud.opennebula.server import Connections, Server
+    from farmctl.cloud.opennebula.server import Servers
     from farmctl.cloud.opennebula.session import Session
 
 _LOG = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 5.0
 _IS_IT = "Is this the address of an OpenNebula's XML-RPC, http://HOST:2633/RPC2?"
-MIB = 1 << 20
-SMALL_ANSWER = 64 * MIB
-LARGE_ANSWER = 512 * MIB
 
 
 class Wire:
@@ -77,9 +74,7 @@ class Wire:
         self._size = connections
         self._closed = False
         self._lock = threading.Lock()
-        self._connections: Connections | None = None
-        self._small: Server | None = None
-        self._large: Server | None = None
+        self._servers: Servers | None = None
 
     def call(
         self, method: str, *args: object, repeatable: bool = False, large: bool = False
@@ -99,7 +94,7 @@ class Wire:
         pause = _FIRST_PAUSE
         while True:
             try:
-                return self._once(method, args, large=large)
+                return self._attempt(method, args, repeatable=repeatable, large=large)
             except (UnreachableError, AnswerLostError) as error:
                 if isinstance(error, AnswerLostError) and not repeatable:
                     raise
@@ -118,13 +113,17 @@ class Wire:
         """Give back the connections; calls under way are not repeated any more."""
         self._closed = True
         with self._lock:
-            connections, self._connections = self._connections, None
-            self._small = self._large = None
-        if connections is not None:
-            connections.close()
+            servers, self._servers = self._servers, None
+        if servers is not None:
+            servers.close()
 
-    def _once(self, method: str, args: tuple[object, ...], *, large: bool) -> Any:
-        server = self._server(large=large)
+    def _attempt(
+        self, method: str, args: tuple[object, ...], *, repeatable: bool, large: bool
+    ) -> Any:
+        servers = self._servers if self._servers is not None else self._connect()
+        server = servers.large if large else servers.small
+        if not repeatable:
+            server = servers.once
         from farmctl.cloud.opennebula import transport_errors  # noqa: PLC0415
 
         try:
@@ -147,37 +146,20 @@ class Wire:
                     hint=_IS_IT,
                 )
 
-    def _server(self, *, large: bool) -> Server:
-        found = self._large if large else self._small
-        return found if found is not None else self._connect(large=large)
-
-    def _connect(self, *, large: bool) -> Server:
-        from farmctl.cloud.opennebula.server import (  # noqa: PLC0415 - pyone is slow
-            Connections,
-            Server,
-        )
+    def _connect(self) -> Servers:
+        from farmctl.cloud.opennebula.server import Servers  # noqa: PLC0415 - is slow
 
         with self._lock:
-            if self._connections is None:
-                self._connections = Connections(
-                    self.endpoint, cafile=self._cafile, connections=self._size
+            if self._servers is None:
+                self._servers = Servers(
+                    self.endpoint,
+                    self._session.reveal(),
+                    cafile=self._cafile,
+                    connections=self._size,
+                    connect_timeout=self._connect_timeout,
+                    timeout=self._timeout,
                 )
-            secret = self._session.reveal()
-            self._small = Server(
-                self.endpoint,
-                secret,
-                self._connections,
-                timeout=(self._connect_timeout, self._timeout),
-                limit=SMALL_ANSWER,
-            )
-            self._large = Server(
-                self.endpoint,
-                secret,
-                self._connections,
-                timeout=(self._connect_timeout, 2 * self._timeout),
-                limit=LARGE_ANSWER,
-            )
-            return self._large if large else self._small
+            return self._servers
 
 
 def check_endpoint(endpoint: str) -> str:

@@ -13,7 +13,14 @@ from typing import Protocol
 from farmctl.errors import NotPossibleError, PlanOutdatedError
 from farmctl.model.steps import CreateNode, Plan, ReplaceNode, StartNode
 from farmctl.model.view import CloudView
-from farmctl.plan import addresses, document, fingerprints, planning, resolve
+from farmctl.plan import (
+    addresses,
+    capacity,
+    document,
+    fingerprints,
+    planning,
+    resolve,
+)
 from farmctl.reconcile.values import World
 from farmctl.spec import Farm, record
 from farmctl.spec.suggestions import did_you_mean
@@ -181,27 +188,41 @@ def makes_nodes(plan: Plan) -> bool:
     )
 
 
-def checked(
-    world: World, intent: Intent, view: CloudView, plan: Plan
-) -> tuple[Plan, CloudView]:
-    """Hold a plan against capacity and quota, before anything is changed.
+def drawn(
+    world: World,
+    intent: Intent,
+    view: CloudView,
+    *,
+    seed: str = "",
+    avoid: Collection[str] = (),
+) -> tuple[Plan, CloudView, list[str]]:
+    """Draw a plan, and hold it against capacity and quota.
 
     Two more calls, and only where nodes are made or started.
 
     Returns:
-        The plan, and the view with the capacity that was read.
+        The plan, the view with the capacity that was read, and every shortfall.
 
     Raises:
         InputError: a class that the farm needs has no hypervisors or datastore.
-        NotPossibleError: room or quota is short; every shortfall is named.
     """
+    plan = intent.draw(world, view, seed=seed, avoid=avoid)
     if not makes_nodes(plan):
-        return plan, view
-    seen = replace(view, capacity=world.cloud.capacity())
-    if isinstance(intent, Declared):
-        # Once more, with what the first look had no reason to read.
-        plan = intent.draw(world, seen)
-    return plan, seen
+        return plan, view, []
+    view = replace(view, capacity=world.cloud.capacity())
+    # Once more, for the mistakes that only the hypervisors show.
+    plan = intent.draw(world, view, seed=seed, avoid=avoid)
+    short = capacity.shortfalls(plan, view.capacity, view.quotas, vms=view.vms)
+    return plan, view, short
+
+
+def refuse_short(farm: str, short: list[str]) -> None:
+    """Raise NotPossibleError if there is too little of anything, naming all of it."""
+    if short:
+        raise NotPossibleError(
+            "\n".join((f"There is no room for what {farm} needs:", *short)),
+            hint="Nothing was changed in OpenNebula.",
+        )
 
 
 def declared_in(view: CloudView, name: str, *, site: str) -> Farm:

@@ -91,7 +91,7 @@ class Nodes:
                 self._deploy_at(vm_id, place.host_id, place.datastore_id)
             except RefusedError as refusal:
                 # It does not fit there after all: others place VMs too.
-                self._places.full(place)
+                self._places.full(place, spec)
                 refused.add(place.host)
                 self._run.world.journal.record(
                     self._run.farm,

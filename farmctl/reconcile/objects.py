@@ -17,12 +17,13 @@ from farmctl.errors import (
     NameTakenError,
     RefusedError,
 )
-from farmctl.model.attributes import Kind
+from farmctl.model.attributes import Kind, Ref
 from farmctl.model.steps import ChangeObject, CreateObject, DeleteObject, Step
 from farmctl.model.view import Network
 from farmctl.plan import document
 from farmctl.plan.addresses import earlier_claim
-from farmctl.reconcile.run import PlanAgainError, Run, Thing, subject_of
+from farmctl.plan.objects import object_ids
+from farmctl.reconcile.run import PlanAgainError, Run, subject_of
 from farmctl.reconcile.values import Result
 
 _TRIES = 3
@@ -130,15 +131,7 @@ def _find(run: Run, step: CreateObject) -> int | None:
         view = replace(run.view, networks=tuple(run.world.cloud.networks()))
     else:
         view = run.world.cloud.look()
-    farm = view.farm(run.farm)
-    kinds: dict[Kind, tuple[Thing, ...]] = {
-        Kind.NETWORK: farm.networks,
-        Kind.SECURITY_GROUP: farm.groups,
-        Kind.TEMPLATE: farm.templates,
-        Kind.DOCUMENT: farm.documents,
-    }
-    things = kinds[step.kind]
-    return min((each.id for each in things if each.name == step.name), default=None)
+    return object_ids(view.farm(run.farm)).get(Ref(kind=step.kind, name=step.name))
 
 
 def _await_network(run: Run, network_id: int) -> None:

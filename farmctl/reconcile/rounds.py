@@ -18,8 +18,9 @@ from farmctl.reconcile.intent import (
     Destroyed,
     Intent,
     Saved,
-    checked,
     declared_in,
+    drawn,
+    refuse_short,
 )
 from farmctl.reconcile.lock import FarmLock
 from farmctl.reconcile.objects import body_of
@@ -36,13 +37,13 @@ _DEFAULT = Options()
 
 
 def make_plan(world: World, farm: Farm, *, view: CloudView | None = None) -> Plan:
-    """Return what separates a farm from its file, held against room and quota.
+    """Return what separates a farm from its file; where room is short, notes say so.
 
     Nothing is changed. Eight calls, and two more if nodes are to be made.
 
     Raises:
         InputError: what only the cloud can show to be wrong in the files.
-        NotPossibleError: room or quota is short; every shortfall is named.
+        NotPossibleError: what others hold is in the way.
         ExhaustedError: no class C or public address is left.
     """
     return _drawn(world, Declared(declared=farm), view)
@@ -80,7 +81,8 @@ def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outco
         options: see there.
 
     Raises:
-        InputError, NotPossibleError, ExhaustedError: see `make_plan`.
+        InputError, ExhaustedError: see `make_plan`.
+        NotPossibleError: likewise, and where room or quota is short: all shortfalls.
         PlanOutdatedError: the cloud has moved on since the plan was saved.
         FarmLockedError: another process is changing this farm.
         CloudError: the cloud cannot even be looked at.
@@ -120,8 +122,9 @@ def declared(world: World, name: str) -> Farm:
 
 def _drawn(world: World, intent: Intent, view: CloudView | None) -> Plan:
     seen = world.cloud.look() if view is None else view
-    plan, _ = checked(world, intent, seen, intent.draw(world, seen))
-    return plan
+    plan, _, short = drawn(world, intent, seen)
+    said = tuple(Note(subject="room", message=each) for each in short)
+    return replace(plan, notes=(*plan.notes, *said))
 
 
 def _scaled(world: World, view: CloudView, name: str, pool: str, size: int) -> Declared:
@@ -148,7 +151,7 @@ def _round(
 ) -> Outcome:
     began = world.clock.monotonic()
     before = world.cloud.look() if view is None else view
-    plan = intent.draw(world, before)
+    plan, _, short = drawn(world, intent, before)
     if plan.changes_nothing:
         return Outcome(
             farm=plan.farm,
@@ -157,7 +160,7 @@ def _round(
             complete=not (plan.destroys and not before.farm(plan.farm).empty),
             left=plan.notes if plan.destroys else (),
         )
-    checked(world, intent, before, plan)
+    refuse_short(plan.farm, short)
     first = _first_body(plan)
     with FarmLock(world, plan.farm, options, body=first) as lock:
         run, done = _passes(world, intent, options, lock, before)
@@ -185,8 +188,8 @@ def _passes(
     while True:
         view = world.cloud.look()
         seed = str(len(avoid)) if avoid else ""
-        plan = intent.draw(world, view, seed=seed, avoid=avoid)
-        plan, view = checked(world, intent, view, plan)
+        plan, view, short = drawn(world, intent, view, seed=seed, avoid=avoid)
+        refuse_short(plan.farm, short)
         lock.check()
         world.progress.tell(PlanMade(plan=plan))
         run = Run(

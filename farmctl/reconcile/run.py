@@ -7,7 +7,7 @@ Which step does what is the business of `objects`, `nodes` and `watch`.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from farmctl.errors import (
     AnswerLostError,
@@ -30,20 +30,11 @@ from farmctl.model.steps import (
     StartNode,
     Step,
 )
-from farmctl.model.view import (
-    CloudView,
-    Document,
-    FarmView,
-    Network,
-    SecurityGroup,
-    Template,
-)
+from farmctl.model.view import CloudView, FarmView
+from farmctl.plan.objects import object_ids
 from farmctl.reconcile.lock import FarmLock, LockLostError, RunStoppedError
 from farmctl.reconcile.progress import CloudAway, StepDone, StepFailed
 from farmctl.reconcile.values import Options, Result, StepOutcome, World
-
-Thing: TypeAlias = Network | SecurityGroup | Template | Document
-"""An object of a farm, VMs aside."""
 
 _T = TypeVar("_T")
 _BACK_OFF = 1.6
@@ -90,19 +81,11 @@ class Ids:
     """The ids of the farm's objects; grows while they are made."""
 
     def __init__(self, farm: FarmView) -> None:
-        self._ids: dict[tuple[Kind, str], int] = {}
-        found: tuple[tuple[Kind, tuple[Thing, ...]], ...] = (
-            (Kind.NETWORK, farm.networks),
-            (Kind.SECURITY_GROUP, farm.groups),
-            (Kind.TEMPLATE, farm.templates),
-        )
-        for kind, things in found:
-            for thing in sorted(things, key=lambda each: each.id):
-                self._ids.setdefault((kind, thing.name), thing.id)
+        self._ids = dict(object_ids(farm))
 
     def put(self, kind: Kind, name: str, object_id: int) -> None:
         """Take note of an object that was made."""
-        self._ids[kind, name] = object_id
+        self._ids[Ref(kind=kind, name=name)] = object_id
 
     def get(self, kind: Kind, name: str) -> int:
         """Return the id of an object of the farm.
@@ -110,7 +93,7 @@ class Ids:
         Raises:
             UntriedError: it is not there.
         """
-        found = self._ids.get((kind, name))
+        found = self._ids.get(Ref(kind=kind, name=name))
         if found is None:
             raise UntriedError(f"The {kind.value} {name} is not there.")
         return found

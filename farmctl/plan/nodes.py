@@ -143,7 +143,7 @@ def _missing(
         return specs.Place(
             shape=shape, ordinal=ordinal, because="is missing", cause=Cause.DRIFT
         )
-    because = "is new"
+    because = specs.NEW
     if noted is not None and shape.role is Role.WORKER:
         because = f"raised from {noted} to {shape.wanted}"
     return specs.Place(shape=shape, ordinal=ordinal, because=because)

@@ -17,12 +17,11 @@ from farmctl.model.steps import (
     Cause,
     ChangeObject,
     CreateObject,
-    DeleteObject,
     Note,
     Step,
 )
 from farmctl.model.target import Shape, Target, TargetObject
-from farmctl.model.view import CloudView, FarmView, Network, Template
+from farmctl.model.view import CloudView, FarmView, Network, SecurityGroup, Template
 from farmctl.plan import compare, document
 from farmctl.plan.resolve import FIXED
 
@@ -47,25 +46,19 @@ _S = TypeVar("_S", bound=Shown)
 
 @dataclass(kw_only=True)
 class ObjectSteps:
-    """The steps for objects, in the order in which they are taken.
-
-    `nodes` come between `templates` and `gone`.
-    """
+    """The steps for objects, in the order in which they are taken."""
 
     document: list[Step] = field(default_factory=list)
     groups: list[Step] = field(default_factory=list)
     network: list[Step] = field(default_factory=list)
     templates: list[Step] = field(default_factory=list)
-    gone: list[Step] = field(default_factory=list)
-    gone_groups: list[Step] = field(default_factory=list)
-    gone_documents: list[Step] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     keeps: dict[str, int] = field(default_factory=dict)
 
 
 def template_of(mine: FarmView, role: Role | None, pool: str) -> Template | None:
     """Return the farm's template of a role or pool that counts: the lowest id."""
-    return _lowest(
+    return lowest(
         each
         for each in mine.templates
         if each.tag is not None and (each.tag.role, each.tag.pool) == (role, pool)
@@ -97,7 +90,7 @@ def names(view: CloudView, mine: FarmView) -> compare.Names:
 
 
 def object_steps(target: Target, view: CloudView) -> ObjectSteps:
-    """Return the steps for everything that is no node.
+    """Return the steps for every object that the farm should have.
 
     Raises:
         NotPossibleError: foreign objects hold names that the farm needs.
@@ -106,9 +99,14 @@ def object_steps(target: Target, view: CloudView) -> ObjectSteps:
     _refuse_taken_names(target, view, mine)
     steps = ObjectSteps()
     _document(steps, target, mine)
-    draw = _Drawing(target=target, mine=mine, names=names(view, mine))
+    ids = object_ids(mine)
     for group in target.groups:
-        shown = _lowest(each for each in mine.groups if each.name == group.name)
+        found = group_of(group, target, mine)
+        if found is not None:
+            ids[Ref(kind=Kind.SECURITY_GROUP, name=group.name)] = found.id
+    draw = _Drawing(target=target, mine=mine, names=names(view, mine), ids=ids)
+    for group in target.groups:
+        shown = group_of(group, target, mine)
         draw.hold(
             steps.groups,
             Kind.SECURITY_GROUP,
@@ -129,7 +127,6 @@ def object_steps(target: Target, view: CloudView) -> ObjectSteps:
             needed=any(_instance(vm.tag, shape) for vm in mine.vms),
             keeps=steps.keeps,
         )
-    _surplus(steps, target, mine)
     return steps
 
 
@@ -138,6 +135,7 @@ class _Drawing:
     target: Target
     mine: FarmView
     names: compare.Names
+    ids: Mapping[Ref, int]
 
     def hold(
         self,
@@ -167,14 +165,13 @@ class _Drawing:
                 )
             )
             return
-        ids = object_ids(self.mine)
         compared = {
             key: value
             for key, value in wanted.attributes.items()
             if kind is not Kind.NETWORK or key not in FIXED
         }
         changes = compare.differences(
-            kind, compared, shown.attributes, id_of=ids.get, names=self.names
+            kind, compared, shown.attributes, id_of=self.ids.get, names=self.names
         )
         if shown.name != wanted.name:
             changes = (f"name {shown.name} -> {wanted.name}", *changes)
@@ -213,12 +210,10 @@ def _document(steps: ObjectSteps, target: Target, mine: FarmView) -> None:
         )
         return
     changes = document.differences(shown.body, target.document)
-    if shown.name != target.farm:
-        changes = (f"name {shown.name} -> {target.farm}", *changes)
     if not changes:
         steps.keeps[Kind.DOCUMENT.value] = 1
         return
-    drift = shown.body is None or shown.name != target.farm
+    drift = shown.body is None
     steps.document.append(
         ChangeObject(
             kind=Kind.DOCUMENT,
@@ -275,78 +270,24 @@ def _fixed(wanted: TargetObject, shown: Network) -> Iterable[Note]:
             )
 
 
-def _surplus(steps: ObjectSteps, target: Target, mine: FarmView) -> None:
-    shapes = {(shape.role, shape.pool) for shape in target.shapes}
-    for template in sorted(mine.templates, key=lambda each: each.id):
-        tag = template.tag
-        key = (tag.role, tag.pool) if tag else (None, "")
-        counting = template_of(mine, *key)
-        if key not in shapes:
-            steps.gone.append(
-                _delete(Kind.TEMPLATE, template, "no role or pool needs it")
-            )
-        elif counting is not None and counting.id != template.id:
-            steps.gone.append(_delete(Kind.TEMPLATE, template, "is there twice"))
-    for network in sorted(mine.networks, key=lambda each: each.id)[1:]:
-        lodgers = lodgers_of(network, mine)
-        if lodgers:
-            steps.notes.append(lodgers)
-        else:
-            steps.gone.append(_delete(Kind.NETWORK, network, "is there twice"))
-    ids = object_ids(mine)
-    wanted = {group.name for group in target.groups}
-    for group in sorted(mine.groups, key=lambda each: each.id):
-        counts = ids[Ref(kind=Kind.SECURITY_GROUP, name=group.name)] == group.id
-        if group.name in wanted and counts:
-            continue
-        users = [vm for vm in mine.strangers if _carries(vm.nics, group.id)]
-        if users:
-            steps.notes.append(
-                Note(
-                    subject=f"security group {group.name}",
-                    message=f"is not needed, but the VM {users[0].name} "
-                    f"({users[0].id}) uses it; left alone",
-                )
-            )
-        else:
-            why = "is there twice" if group.name in wanted else "nothing needs it"
-            steps.gone_groups.append(_delete(Kind.SECURITY_GROUP, group, why))
-    for surplus in sorted(mine.documents, key=lambda each: each.id)[1:]:
-        steps.gone_documents.append(
-            DeleteObject(
-                kind=Kind.DOCUMENT,
-                id=surplus.id,
-                name=surplus.name,
-                because="is there twice",
-            )
-        )
-
-
-def lodgers_of(network: Network, mine: FarmView) -> Note | None:
-    """Return a note if strangers hold leases in a network, so that it cannot go."""
-    held = [
-        f"{vm.name} ({vm.id})"
-        for vm in mine.strangers
-        if any(nic.network_id == network.id for nic in vm.nics)
-    ]
-    if not held:
-        return None
-    return Note(
-        subject=f"network {network.name}",
-        message=f"cannot go: VMs that are not the farm's hold leases in it: "
-        f"{', '.join(held)}. End them or take their interface off, and try again",
+def group_of(
+    wanted: TargetObject, target: Target, mine: FarmView
+) -> SecurityGroup | None:
+    """Return the group that is wanted: by name, else one that was given another."""
+    named = lowest(each for each in mine.groups if each.name == wanted.name)
+    if named is not None:
+        return named
+    known = {group.name for group in target.groups}
+    content = digest(wanted.attributes)
+    return lowest(
+        each
+        for each in mine.groups
+        if each.name not in known and each.tag and each.tag.digest == content
     )
 
 
-def _carries(nics: Iterable[object], group_id: int) -> bool:
-    return any(group_id in getattr(nic, "security_group_ids", ()) for nic in nics)
-
-
-def _delete(kind: Kind, shown: Shown, because: str) -> DeleteObject:
-    return DeleteObject(kind=kind, id=shown.id, name=shown.name, because=because)
-
-
-def _lowest(found: Iterable[_S]) -> _S | None:
+def lowest(found: Iterable[_S]) -> _S | None:
+    """Return what has the lowest id: of several it is the one that counts."""
     return min(found, key=lambda each: each.id, default=None)
 
 

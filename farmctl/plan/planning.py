@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Role, VmState
-from farmctl.model.steps import DeleteObject, Note, Plan, RemoveNode, Step
+from farmctl.model.steps import DeleteObject, Note, Plan, RemoveNode, ReplaceNode, Step
 from farmctl.model.target import Target
 from farmctl.model.view import CloudView, FarmView, Vm
 from farmctl.plan import (
@@ -19,6 +19,7 @@ from farmctl.plan import (
     condition,
     document,
     fingerprints,
+    leftovers,
     nodes,
     objects,
     resolve,
@@ -49,8 +50,14 @@ def plan(
         NotPossibleError: foreign objects hold names or addresses that the farm needs.
         ExhaustedError: the class C has no room for the nodes.
     """
-    for_objects = objects.object_steps(target, view)
     for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid))
+    ending = [
+        step.vm_id
+        for step in (*for_nodes.early, *for_nodes.steps)
+        if isinstance(step, ReplaceNode | RemoveNode)
+    ]
+    for_objects = objects.object_steps(target, view)
+    unneeded = leftovers.surplus(target, view, ending=ending)
     waves = (
         for_objects.document,
         for_objects.groups,
@@ -58,9 +65,9 @@ def plan(
         for_objects.templates,
         for_nodes.early,
         for_nodes.steps,
-        for_objects.gone,
-        for_objects.gone_groups,
-        for_objects.gone_documents,
+        unneeded.objects,
+        unneeded.groups,
+        unneeded.documents,
     )
     return Plan(
         farm=target.farm,
@@ -74,6 +81,7 @@ def plan(
         waves=_waves(waves),
         notes=(
             *for_objects.notes,
+            *unneeded.notes,
             *for_nodes.notes,
             *_open_public_network(target, view),
         ),
@@ -103,12 +111,12 @@ def plan_destroy(farm: str, view: CloudView, *, site: str = "") -> Plan:
     notes = [
         note
         for network in sorted(mine.networks, key=lambda each: each.id)
-        if (note := objects.lodgers_of(network, mine)) is not None
+        if (note := leftovers.lodgers_of(network, mine)) is not None
     ]
     networks = [
         _gone(Kind.NETWORK, each.id, each.name)
         for each in sorted(mine.networks, key=lambda each: each.id)
-        if objects.lodgers_of(each, mine) is None
+        if leftovers.lodgers_of(each, mine) is None
     ]
     templates = [
         _gone(Kind.TEMPLATE, each.id, each.name)

@@ -20,6 +20,9 @@ from farmctl.model.target import Shape, Target
 from farmctl.model.view import FarmView, Vm
 from farmctl.plan import addresses, compare, condition
 
+NEW = "is new"
+"""Why a node is made that was not to be there before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

@@ -1,0 +1,63 @@
+"""`farmctl explain`: why a farm is as it is, now or at a time in the past."""
+
+import os
+import time
+from collections.abc import Iterable
+
+import click
+
+from farmctl.assembly import sites, worlds
+from farmctl.cli import explain_past, explain_view, moments, terminal
+from farmctl.cli.explaining import gather
+from farmctl.cli.options import complete_farm, json_option, site_file, site_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  farmctl explain alice-wn
+  farmctl explain alice-wn --at 14:02
+  farmctl explain alice-wn --at '2026-11-22 14:02'
+  farmctl explain alice-wn --at 2h          (two hours ago)
+"""
+)
+@click.argument("farm", shell_complete=complete_farm)
+@click.option(
+    "--at",
+    "moment",
+    metavar="TIME",
+    help="What the journal knows of then: 14:02, an ISO time, 2h (ago).",
+)
+@json_option
+@site_option
+def command(
+    farm: str, moment: str | None, own_site: str | None, *, as_json: bool
+) -> None:
+    """Tell why a farm is as it is, and why it does not change.
+
+    Sizes and who set them, limits, nodes that are not ready or aside and why, drift,
+    what the next apply would do, and what was done last. The past comes from the
+    journal, which this machine keeps of what was done from here; nothing depends on it.
+    """
+    now = time.time()
+    if moment is not None:
+        at = moments.parse(moment, now=now)
+        past = explain_past.gather(worlds.journal(terminal.say), farm, at)
+        if as_json:
+            terminal.print_json(explain_past.document(past))
+        else:
+            _print(explain_past.sentences(past, now=now))
+        return
+    site = sites.load(site_file(own_site), os.environ)
+    with worlds.world(site, announce=terminal.say) as world:
+        why = gather(world, farm, worlds.journal(terminal.say))
+    if as_json:
+        terminal.print_json(explain_view.document(why))
+    else:
+        _print(explain_view.sentences(why, now=time.time()))
+
+
+def _print(lines: Iterable[explain_view.Line]) -> None:
+    console = terminal.out()
+    for text, style in lines:
+        console.print(terminal.shown(console, text, style=style))

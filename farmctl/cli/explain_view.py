@@ -1,0 +1,195 @@
+"""Why a farm is as it is, in sentences."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from farmctl.cli import documents
+from farmctl.cli.board import described
+from farmctl.cli.explaining import PoolWhy, Why
+from farmctl.cli.text import clock, counted, listed, took
+from farmctl.journal import Record
+from farmctl.model.nodes import Phase
+from farmctl.plan import lines
+from farmctl.reconcile import NodeStatus
+from farmctl.units import format_amount
+
+_MOST_LINES = 12
+
+Line = tuple[str, str]
+"""A line and its style."""
+
+
+def sentences(why: Why, *, now: float) -> Iterator[Line]:
+    """Give the lines that explain a farm, in the order in which people ask."""
+    about = listed([each for each in (why.status.kind, why.status.cidr) if each])
+    yield (
+        f"Farm {why.farm} ({about}), as seen {took(why.seen.age)} ago",
+        "strong",
+    )
+    yield "", ""
+    if why.unreadable:
+        yield f"How it was declared is not known: {why.unreadable}.", "failed"
+        yield "Apply its file again: farmctl apply FARM.yaml", ""
+    for pool in why.pools:
+        yield from _pool(pool, now=now)
+    yield from _nodes(why, now=now)
+    if why.status.lock is not None:
+        ago = took(now - why.status.lock.since)
+        yield (
+            f"It is being changed for {ago} by {described(why.status.lock.holder)}.",
+            "moving",
+        )
+    for note in why.status.notes:
+        yield f"{note.subject}: {note.message}", "drift"
+    yield "", ""
+    yield from _next(why)
+    yield "", ""
+    yield from history(why.last, now=now)
+
+
+def history(records: tuple[Record, ...], *, now: float) -> Iterator[Line]:
+    """Give the lines of some records of the journal."""
+    if not records:
+        yield (
+            "The journal on this machine has nothing about it.",
+            "quiet",
+        )
+        return
+    yield "What was done last, from this machine:", "quiet"
+    for each in records:
+        subject = each.values.get("subject")
+        what = f"{subject} {each.event}" if subject else each.event
+        because = f": {each.because}" if each.because else ""
+        yield f"  {clock(each.time, now=now)}  {what}{because}", "quiet"
+
+
+def document(why: Why) -> dict[str, Any]:
+    """Return the same as JSON."""
+    return documents.head("explain") | {
+        "site": why.seen.site,
+        "seen_at": why.seen.seen_at,
+        "farm": documents.farm(why.status),
+        "unreadable": why.unreadable or None,
+        "pools": [
+            {
+                "pool": each.pool,
+                "nodes": each.has,
+                "ready": each.ready,
+                "wanted": each.wanted,
+                "min": each.least,
+                "max": each.most,
+                "decided": each.decided,
+                "decided_at": each.hand.time if each.hand else None,
+                "declared_in": each.place or None,
+                "quota_room": each.room,
+                "quota_of": each.quota or None,
+                "because": _wants(each),
+            }
+            for each in why.pools
+        ],
+        "next_apply": documents.plan(why.plan) if why.plan else None,
+        "next_apply_refused": why.refused or None,
+        "last": [record(each) for each in why.last],
+    }
+
+
+def record(each: Record) -> dict[str, Any]:
+    """Return one record of the journal as JSON."""
+    return {
+        "time_at": each.time,
+        "event": each.event,
+        "because": each.because,
+        "values": dict(each.values),
+    }
+
+
+def _pool(why: PoolWhy, *, now: float) -> Iterator[Line]:
+    has = counted(why.has, "node")
+    ready = "" if why.ready == why.has else f", {why.ready} of them ready,"
+    wish = "as it should" if why.has == why.wanted else f"and wants {why.wanted}"
+    yield f"{why.pool} has {has}{ready} {wish}: {_wants(why)}.", ""
+    if why.hand is not None:
+        when = clock(why.hand.time, now=now)
+        by = why.hand.values.get("command") or "farmctl scale"
+        yield f"  Set at {when} with `{by}`.", "quiet"
+    yield f"  {_why_not_more(why)}", "quiet"
+    if why.wanted > why.least:
+        yield f"  Why not fewer? {_why_not_fewer(why)}", "quiet"
+
+
+def _wants(why: PoolWhy) -> str:
+    where = f" ({why.place})" if why.place else ""
+    path = f"pools.{why.pool}.count"
+    if why.least == why.most:
+        return f"{path} is {why.most}{where}"
+    if why.decided is None:
+        return f"{path}.min is {why.least}{where}, and nothing has asked for more"
+    if why.decided != why.wanted:
+        bound = "max" if why.decided > why.most else "min"
+        return f"{why.decided} were decided, and {path}.{bound} is {why.wanted}{where}"
+    return f"{why.decided} were decided by hand, within {path}"
+
+
+def _why_not_more(why: PoolWhy) -> str:
+    shape = f"{why.cpus} cores and {format_amount(why.memory_mib)} each"
+    if why.wanted >= why.most:
+        where = f" ({why.place})" if why.place else ""
+        said = (
+            f"Why not more? The limit: pools.{why.pool}.count"
+            f"{'' if why.least == why.most else '.max'} is {why.most}{where}."
+        )
+    else:
+        said = f"Why not more? Nothing asks for it; up to {why.most} may be set."
+    if why.room is not None:
+        said += (
+            f" The quota of {why.quota} would allow {counted(why.room, 'node')} more "
+            f"({shape})."
+        )
+    return said
+
+
+def _why_not_fewer(why: PoolWhy) -> str:
+    if why.decided is not None:
+        return f"{why.decided} were decided; farmctl scale sets another number."
+    return f"pools.{why.pool}.count.min is {why.least}."
+
+
+def _nodes(why: Why, *, now: float) -> Iterator[Line]:
+    for each in why.status.nodes:
+        if each.aside:
+            reason = each.reason or "no reason was noted"
+            node = f"{each.name} (VM {each.vm_id})"
+            yield f"{node} is aside, out of the counts: {reason}.", "failed"
+        elif each.draining:
+            yield f"{each.name} is draining: it gets no new work.", "moving"
+        elif each.phase is not Phase.READY:
+            yield _not_ready(each, now=now), "warn"
+
+
+def _not_ready(node: NodeStatus, *, now: float) -> str:
+    since = f" since {clock(node.since, now=now)}" if node.since else ""
+    where = f" on {node.host}" if node.host else ""
+    reason = f": {node.reason}" if node.reason else ""
+    return f"{node.name} (VM {node.vm_id}) is {node.phase.value}{where}{since}{reason}."
+
+
+def _next(why: Why) -> Iterator[Line]:
+    if why.refused:
+        yield f"The next apply would be refused: {why.refused}", "failed"
+        return
+    if why.plan is None:
+        return
+    steps = why.plan.steps
+    if not steps:
+        yield "The next apply would change nothing: all is as declared.", "ready"
+    else:
+        number = counted(len(steps), "step")
+        yield f"The next apply of the same file would take {number}:", ""
+    drawn = lines.lines(why.plan)
+    for each in drawn[:_MOST_LINES]:
+        effect = f" ({each.effect})" if each.effect else ""
+        yield f"  {each.glyph.value} {each.subject}: {each.what}{effect}", ""
+    if len(drawn) > _MOST_LINES:
+        yield f"  … {len(drawn) - _MOST_LINES} more; farmctl plan has them all", "quiet"
+    for note in why.plan.notes:
+        yield f"  ! {note.subject}: {note.message}", "drift"

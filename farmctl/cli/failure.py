@@ -1,0 +1,134 @@
+"""The way out when something went wrong: what is said, and the exit status.
+
+Expected errors are farmctl's own tree: what is wrong and what to do, never a traceback.
+Anything else is a mistake of farmctl's, said briefly, with the traceback for whoever
+asks with FARMCTL_DEBUG=1.
+"""
+
+import os
+import sys
+import traceback
+from enum import IntEnum
+
+import click
+
+from farmctl.cli.text import clean
+from farmctl.errors import (
+    FarmctlError,
+    InputError,
+    PlanOutdatedError,
+)
+
+
+class Exit(IntEnum):
+    """The exit statuses, the same for every command."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    CHANGES = 3
+    INTERRUPTED = 130
+
+
+class Ended(Exception):  # noqa: N818 - no error: all was said, this is the way out
+    """A command ends with this exit status, and has said what there is to say."""
+
+    def __init__(self, status: Exit) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def report(error: BaseException) -> int:
+    """Say on standard error what went wrong and return the exit status."""
+    match error:
+        case Ended(status=status):
+            return status
+        case click.exceptions.Exit(exit_code=code):
+            return code
+        case KeyboardInterrupt() | click.Abort():
+            _say("\nInterrupted.")
+            return Exit.INTERRUPTED
+        case click.UsageError():
+            error.show()
+            return Exit.USAGE
+        case click.ClickException():
+            error.show()
+            return Exit.ERROR
+        case BrokenPipeError():
+            return nobody_reads()
+        case SystemExit(code=code):
+            return code if isinstance(code, int) else Exit.ERROR
+        case FarmctlError():
+            _say(describe(error))
+            _traceback_if_wanted(error)
+            return status_of(error)
+        case OSError() if error.filename is not None and error.strerror:
+            _say(f"{clean(str(error.filename))}: {error.strerror}.")
+            _traceback_if_wanted(error)
+            return Exit.ERROR
+        case _:
+            return _unexpected(error)
+
+
+def status_of(error: FarmctlError) -> Exit:
+    """Return the exit status of an expected error."""
+    return Exit.USAGE if isinstance(error, InputError) else Exit.ERROR
+
+
+def describe(error: FarmctlError) -> str:
+    """Return an expected error for people: what is wrong, and what to do."""
+    match error:
+        case InputError(mistakes=mistakes):
+            lines = [clean(str(mistake)) for mistake in mistakes]
+            counted = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+            return "\n".join([*lines, f"{counted}; nothing was sent to OpenNebula."])
+        case PlanOutdatedError(message=message, moved=moved, hint=hint):
+            return "\n".join(
+                [
+                    clean(message, keep="\n"),
+                    *(f"  {clean(each)}" for each in moved if each not in message),
+                    *([clean(hint)] if hint else []),
+                ]
+            )
+        case _:
+            said = clean(error.message, keep="\n")
+            return f"{said}\n{clean(error.hint)}" if error.hint else said
+
+
+def nobody_reads() -> int:
+    """End quietly when the reader of standard output has gone (`| head`)."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return Exit.ERROR
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted."""
+    return os.environ.get("FARMCTL_DEBUG", "") not in ("", "0")
+
+
+def _unexpected(error: BaseException) -> int:
+    said = clean(str(error)) or "no more is known"
+    lines = [
+        f"farmctl met something it did not expect: {type(error).__name__}: {said}",
+        "This is a mistake in farmctl. Whatever was begun in the cloud, `farmctl plan`",
+        "shows what is left to do, and apply goes on from there.",
+    ]
+    if debugging():
+        lines.append("".join(traceback.format_exception(error)))
+    else:
+        lines.append(
+            "Please report it with what FARMCTL_DEBUG=1 in front of the same command"
+            " prints."
+        )
+    _say("\n".join(lines))
+    return Exit.ERROR
+
+
+def _traceback_if_wanted(error: BaseException) -> None:
+    if debugging():
+        _say("".join(traceback.format_exception(error)))
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)

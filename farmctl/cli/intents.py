@@ -1,0 +1,90 @@
+"""What people name on the command line: farm files and saved plans, read and checked.
+
+All files are read before the cloud is asked anything, so that every mistake in any of
+them is told at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from farmctl.errors import InputError, Mistake
+from farmctl.model.steps import Plan
+from farmctl.plan import saved
+from farmctl.spec import Farm, Site, check, read_farm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """One file of the command line, and what is in it: a farm or a saved plan."""
+
+    file: str
+    what: Farm | Plan
+
+    @property
+    def farm(self) -> str:
+        """The name of the farm."""
+        return self.what.farm
+
+
+def read(files: Sequence[str], site: Site, *, plans: bool) -> tuple[Named, ...]:
+    """Read the files that were named.
+
+    Args:
+        files: their paths.
+        site: what farms are held against.
+        plans: whether saved plans may be among them.
+
+    Raises:
+        InputError: with every mistake in any of them.
+        click.UsageError: two of them are about one farm.
+    """
+    mistakes: list[Mistake] = []
+    found: list[Named] = []
+    for file in files:
+        try:
+            what = _read(file, plans=plans)
+        except InputError as error:
+            mistakes += error.mistakes
+            continue
+        if isinstance(what, Farm):
+            mistakes += check(what, site)
+        found.append(Named(file=file, what=what))
+    if mistakes:
+        raise InputError(mistakes)
+    by_farm: dict[str, str] = {}
+    for each in found:
+        if each.farm in by_farm:
+            raise click.UsageError(
+                f"{by_farm[each.farm]} and {each.file} are both about the farm "
+                f"{each.farm}."
+            )
+        by_farm[each.farm] = each.file
+    return tuple(found)
+
+
+def _read(file: str, *, plans: bool) -> Farm | Plan:
+    if _is_plan(file):
+        if plans:
+            return saved.load(Path(file).read_text(encoding="utf-8"), file=file)
+        raise InputError(
+            [
+                Mistake(
+                    file=file,
+                    message="this is a saved plan, not a farm file.",
+                    hint=f"Carry it out with: farmctl apply {file}",
+                )
+            ]
+        )
+    return read_farm(file)
+
+
+def _is_plan(file: str) -> bool:
+    """Tell a saved plan, which is JSON, from a farm file by how it begins."""
+    try:
+        with Path(file).open("rb") as stream:
+            return stream.read(64).lstrip().startswith(b"{")
+    except OSError:
+        return False

@@ -1,0 +1,109 @@
+"""What became of a run, for people: what was done, what was not, what to do next."""
+
+from collections import Counter
+
+from rich.console import Console
+
+from farmctl.cli import failure, terminal
+from farmctl.cli.running import Ran
+from farmctl.cli.text import clean, counted, took
+from farmctl.model.steps import (
+    AwaitNode,
+    ChangeObject,
+    CreateNode,
+    CreateObject,
+    DeleteObject,
+    RemoveNode,
+    ReplaceNode,
+    StartNode,
+    Step,
+)
+from farmctl.reconcile import Outcome, Result
+
+_MOST = 12
+
+
+def show(console: Console, ran: Ran) -> None:
+    """Print what became of each farm."""
+    for outcome in ran.outcomes:
+        _show(console, outcome)
+    for farm, error in ran.refused.items():
+        text = f"{farm}: {failure.describe(error)}"
+        terminal.line(console, terminal.shown(console, text, style="failed"))
+
+
+def _show(console: Console, outcome: Outcome) -> None:
+    line = terminal.shown(console, f"{outcome.farm}  ", style="strong")
+    if outcome.failed:
+        line.append("not finished", style="failed")
+    elif outcome.complete:
+        line.append("gone" if outcome.plan.destroys else "done", style="ready")
+    else:
+        line.append("left as it is in places", style="warn")
+    line.append(f" after {took(outcome.seconds)}")
+    if done := _counts(outcome):
+        line.append(f": {done}")
+    terminal.line(console, line)
+    for result, style in (
+        (Result.FAILED, "failed"),
+        (Result.ASIDE, "failed"),
+        (Result.UNTRIED, "warn"),
+        (Result.SKIPPED, "warn"),
+        (Result.WAITING, "quiet"),
+    ):
+        _trouble(console, outcome, result, style)
+    for note in outcome.left:
+        text = f"  left: {note.subject}: {note.message}"
+        terminal.line(console, terminal.shown(console, text, style="warn"))
+    if outcome.stopped:
+        text = f"  Stopped: {outcome.stopped}"
+        terminal.line(console, terminal.shown(console, text, style="failed"))
+    if outcome.advice:
+        terminal.line(console, terminal.shown(console, f"  {outcome.advice}"))
+
+
+def _trouble(console: Console, outcome: Outcome, result: Result, style: str) -> None:
+    """Name the steps that ended so; those with one reason share a line."""
+    reasons: dict[str, list[str]] = {}
+    for each in outcome.of(result):
+        reasons.setdefault(each.reason, []).append(each.subject)
+    for number, (reason, subjects) in enumerate(reasons.items()):
+        if number == _MOST:
+            more = f"  … {len(reasons) - _MOST} more reasons; --json has them all"
+            console.print(terminal.shown(console, more, style=style))
+            break
+        named = clean(subjects[0])
+        if len(subjects) > 1:
+            named += f" and {len(subjects) - 1} more"
+        text = f"  {result.value}: {named}"
+        if reason:
+            text += f": {reason}"
+        terminal.line(console, terminal.shown(console, text, style=style))
+
+
+def _counts(outcome: Outcome) -> str:
+    """Return what was done in numbers: 44 nodes made, 2 objects changed."""
+    counts = Counter(_verb(each.step) for each in outcome.of(Result.DONE))
+    return ", ".join(
+        f"{counted(number, what)} {verb}" for (what, verb), number in counts.items()
+    )
+
+
+def _verb(step: Step) -> tuple[str, str]:
+    match step:
+        case CreateObject():
+            return "object", "made"
+        case ChangeObject():
+            return "object", "changed"
+        case DeleteObject():
+            return "object", "deleted"
+        case CreateNode():
+            return "node", "made"
+        case ReplaceNode():
+            return "node", "replaced"
+        case RemoveNode():
+            return "node", "ended"
+        case StartNode():
+            return "node", "started"
+        case AwaitNode():
+            return "node", "awaited"

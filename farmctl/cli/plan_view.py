@@ -1,0 +1,112 @@
+"""A plan on a terminal: signs in a column, what and why, what it means, the sum.
+
+What alike lines are drawn together is `farmctl.plan.lines`'; here are colours and
+columns. Where the terminal is narrow, the effect stands below its line.
+"""
+
+import time
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from farmctl.cli import terminal
+from farmctl.cli.text import took
+from farmctl.model.steps import CreateNode, Glyph, Note, Plan, StartNode
+from farmctl.model.view import Capacity
+from farmctl.plan import capacity as room
+from farmctl.plan import lines
+
+STYLES = {
+    Glyph.CREATE: "create",
+    Glyph.CHANGE: "change",
+    Glyph.REPLACE: "replace",
+    Glyph.REMOVE: "remove",
+    Glyph.DRIFT: "drift",
+    Glyph.KEEP: "quiet",
+}
+
+_NARROW = 100
+
+
+def makes_nodes(plan: Plan) -> bool:
+    """Whether the plan needs room on hypervisors."""
+    return any(isinstance(step, (CreateNode, StartNode)) for step in plan.steps)
+
+
+def show(console: Console, plan: Plan, capacity: Capacity | None) -> None:
+    """Print a plan for people.
+
+    Args:
+        console: where to.
+        plan: the plan.
+        capacity: hypervisors and datastores if they were read, for the forecast.
+    """
+    age = took(time.time() - plan.seen_at)
+    title = Text()
+    title.append_text(terminal.shown(console, f"Farm {plan.farm}", style="strong"))
+    title.append_text(
+        terminal.shown(
+            console,
+            f" at {plan.site} (OpenNebula {plan.version}), as seen {age} ago",
+            style="quiet",
+        )
+    )
+    terminal.line(console, title)
+    drawn = lines.lines(plan)
+    if drawn or plan.notes:
+        console.print()
+        terminal.put(console, _table(console, drawn))
+        for note in plan.notes:
+            terminal.put(console, _note(console, note))
+    console.print()
+    terminal.line(console, _sum(console, plan, capacity))
+
+
+def _table(console: Console, drawn: list[lines.PlanLine]) -> Table:
+    narrow = console.width < _NARROW
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, width=3)
+    table.add_column(overflow="fold", max_width=max(12, console.width // 4))
+    table.add_column(overflow="fold")
+    if not narrow:
+        table.add_column(overflow="fold", style="quiet")
+    for each in drawn:
+        style = STYLES[each.glyph]
+        cells = [
+            terminal.shown(console, f"  {each.glyph.value}", style=style),
+            terminal.shown(console, each.subject, style=style),
+            terminal.shown(console, each.what),
+        ]
+        effect = terminal.shown(console, each.effect)
+        if narrow and each.effect:
+            effect.stylize("quiet")
+            cells[2] = cells[2].append("\n").append_text(effect)
+        elif not narrow:
+            cells.append(effect)
+        table.add_row(*cells)
+    return table
+
+
+def _note(console: Console, note: Note) -> RenderableType:
+    """Draw what the plan names and leaves alone."""
+    text = Text()
+    text.append_text(terminal.shown(console, note.subject, style="drift"))
+    text.append_text(terminal.shown(console, f"  {note.message}"))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, width=3)
+    table.add_column(overflow="fold")
+    table.add_row(Text("  !", style="drift"), text)
+    return table
+
+
+def _sum(console: Console, plan: Plan, capacity: Capacity | None) -> Text:
+    if plan.changes_nothing:
+        said = "Nothing is there." if plan.destroys else "Nothing to do: as declared."
+        return terminal.shown(console, said, style="ready")
+    summary = lines.summary(plan)
+    style = "failed" if summary.interrupted else ""
+    text = terminal.shown(console, summary.sentence, style=style)
+    if forecast := room.forecast(plan, capacity):
+        text.append_text(terminal.shown(console, f" {forecast}"))
+    return text

@@ -1,0 +1,137 @@
+"""Farms and nodes as tables."""
+
+import time
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from farmctl.cli import terminal
+from farmctl.cli.board import described
+from farmctl.cli.progress import ORDER, STYLES
+from farmctl.cli.text import counted, took
+from farmctl.model.nodes import Role
+from farmctl.reconcile import FarmStatus, NodeStatus, Status
+
+_NARROW = 100
+_TINY = 60
+
+
+def overview(console: Console, status: Status) -> RenderableType:
+    """Draw all farms, a line each."""
+    if not status.farms:
+        return Group(
+            _where(console, status),
+            Text(""),
+            terminal.shown(console, "No farm is here. Next: farmctl apply FARM.yaml"),
+        )
+    table = _table(console, "FARM", "KIND", "NETWORK", "NODES", "PHASES", "")
+    for farm in status.farms:
+        aside = sum(each.aside for each in farm.nodes)
+        remark = Text()
+        if aside:
+            remark.append(f"{aside} aside  ", style="failed")
+        if farm.lock is not None:
+            remark.append("being changed  ", style="moving")
+        if farm.notes:
+            remark.append(counted(len(farm.notes), "note"), style="quiet")
+        wanted = sum(farm.sizes.values())
+        workers = sum(
+            each.role is Role.WORKER and not each.aside for each in farm.nodes
+        )
+        nodes = Text(str(len(farm.nodes) - aside))
+        if workers != wanted:
+            nodes.append(f" ({workers} of {counted(wanted, 'worker')})", style="warn")
+        table.add_row(
+            terminal.shown(console, farm.farm, style="strong"),
+            terminal.shown(console, farm.kind),
+            terminal.shown(console, farm.cidr),
+            nodes,
+            phases(farm),
+            remark,
+        )
+    return Group(_where(console, status), Text(""), table)
+
+
+def one_farm(console: Console, status: Status, farm: FarmStatus) -> RenderableType:
+    """Draw one farm with all its nodes."""
+    title = terminal.shown(console, f"Farm {farm.farm}", style="strong")
+    about = ", ".join(each for each in (farm.kind, farm.cidr) if each)
+    title.append(f"  {about}", style="quiet")
+    parts: list[RenderableType] = [_where(console, status), title]
+    counted_phases = phases(farm)
+    if farm.sizes:
+        sizes = (f"{pool} {size}" for pool, size in sorted(farm.sizes.items()))
+        counted_phases.append(f"  wanted: {', '.join(sizes)}", style="quiet")
+    parts.append(counted_phases)
+    if farm.lock is not None:
+        ago = took(time.time() - farm.lock.since)
+        text = f"Being changed for {ago} by {described(farm.lock.holder)}"
+        parts.append(terminal.shown(console, text, style="moving"))
+    parts += [Text(""), nodes(console, farm.nodes, now=status.seen_at)]
+    if farm.notes:
+        parts.append(Text(""))
+    parts += [
+        terminal.shown(console, f"! {note.subject}: {note.message}", style="drift")
+        for note in farm.notes
+    ]
+    return Group(*parts)
+
+
+def nodes(
+    console: Console, found: tuple[NodeStatus, ...], *, now: float
+) -> RenderableType:
+    """Draw nodes, a line each; what is wrong with one stands below it."""
+    narrow = console.width < _NARROW
+    heads = ["NODE", "PHASE", "ADDRESS", "HYPERVISOR", "SINCE"]
+    if not narrow:
+        heads += ["VM", "WHY"]
+    table = _table(console, *heads)
+    for each in found:
+        phase = Text(each.phase.value, style=STYLES[each.phase])
+        if each.aside:
+            phase = Text("aside", style="failed")
+        elif each.draining:
+            phase.append(", draining", style="moving")
+        address = each.address
+        if each.public_address:
+            address = f"{address} {each.public_address}".strip()
+        cells: list[RenderableType] = [
+            terminal.shown(console, each.name),
+            phase,
+            terminal.shown(console, address),
+            terminal.shown(console, each.host),
+            Text(took(max(0.0, now - each.since)) if each.since else "", style="quiet"),
+        ]
+        why = terminal.shown(console, each.reason, style="warn")
+        if not narrow:
+            cells += [Text(str(each.vm_id), style="quiet"), why]
+        table.add_row(*cells)
+        if narrow and each.reason:
+            table.add_row(terminal.shown(console, f"  {each.reason}", style="warn"))
+    return table
+
+
+def phases(farm: FarmStatus) -> Text:
+    """Return how many nodes are in which phase."""
+    line = Text()
+    for phase in ORDER:
+        if number := farm.counts.get(phase, 0):
+            if line.plain:
+                line.append("  ")
+            line.append(f"{phase.value} {number}", style=STYLES[phase])
+    return line if line.plain else Text("no nodes", style="quiet")
+
+
+def _where(console: Console, status: Status) -> Text:
+    age = took(status.age)
+    text = f"{status.site} (OpenNebula {status.version}), as seen {age} ago"
+    return terminal.shown(console, text, style="quiet")
+
+
+def _table(console: Console, *heads: str) -> Table:
+    tight = console.width < _TINY
+    table = Table(box=None, pad_edge=False, padding=(0, 1 if tight else 2, 0, 0))
+    for each in heads:
+        table.add_column(each, header_style="quiet", overflow="fold")
+    return table

@@ -5,6 +5,7 @@ import struct
 import threading
 import xmlrpc.client
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -60,6 +61,7 @@ class Wayward:
         self.always: Any = rpc(True, "7.4.0", 0)
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.connections = 0
+        self.tls: Any = None  # an ssl.SSLContext, for https
         self.done = threading.Event()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", port))
@@ -94,7 +96,8 @@ class Wayward:
         self._listener.close()
         with self._lock:
             for connection in self._open:
-                connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
         for thread in self._threads:
             thread.join(5)
@@ -108,6 +111,14 @@ class Wayward:
             self.connections += 1
             with self._lock:
                 self._open.add(connection)
+            if self.tls is not None:
+                try:
+                    connection = self.tls.wrap_socket(connection, server_side=True)
+                except OSError:
+                    connection.close()
+                    continue
+                with self._lock:
+                    self._open.add(connection)
             thread = threading.Thread(target=self._serve, args=[connection])
             self._threads.append(thread)
             thread.start()

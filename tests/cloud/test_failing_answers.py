@@ -10,7 +10,6 @@ from farmctl.errors import (
     AnswerLostError,
     BadAnswerError,
     CloudError,
-    FarmctlError,
     InputError,
     NotAuthenticatedError,
     UnreachableError,
@@ -246,22 +245,6 @@ def test_entities_are_not_followed(cloud, wayward, shapes, tmp_path):
     )
     wayward.always = shapes.rpc(True, text, 0)
     assert [each.name for each in cloud.documents()] == [""]
-
-
-def test_plain_http_where_tls_is_expected_is_told_apart(connect, wayward):
-    cloud = connect(wayward.endpoint.replace("http:", "https:"), patience=0)
-    wayward._request = lambda connection: connection.sendall(b"HTTP/1.1 400 No\r\n\r\n")
-    with pytest.raises(UnreachableError, match="does not speak TLS") as caught:
-        cloud.documents()
-    assert "OpenNebula itself speaks http" in caught.value.hint
-
-
-def test_certificates_that_cannot_be_read_are_named(connect, tmp_path):
-    cafile = str(tmp_path / "ca.pem")
-    cloud = connect("https://127.0.0.1:9/RPC2", patience=0, cafile=cafile)
-    with pytest.raises(FarmctlError) as caught:
-        cloud.documents()
-    assert "cloud.cafile" in caught.value.hint
 
 
 def test_environment_proxies_are_not_used_on_the_loopback(

@@ -13,7 +13,6 @@ import ssl
 import time
 import xmlrpc.client
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +45,27 @@ class NoAnswerError(Exception):
         self.status = status
 
 
+class _Adapter(HTTPAdapter):
+    """requests' adapter with one TLS context, made once, that does all the verifying.
+
+    Of itself requests trusts certificates of its own, and reads them again for each
+    connection.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None, connections: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=1, pool_maxsize=connections)
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named, ssl_context=self._context)
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        return super().proxy_manager_for(proxy, **named, ssl_context=self._context)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the verifying to the context."""
+
+
 class Connections:
     """Connections to one endpoint, kept open and shared by threads.
 
@@ -62,9 +82,8 @@ class Connections:
             connections: how many are kept open when nobody uses them.
         """
         self._endpoint = endpoint
-        self._kept = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-        self._own = HTTPAdapter(pool_connections=1, pool_maxsize=1)
-        self._verify = cafile or _system_certificates()
+        self._context = _context(endpoint, cafile)
+        self._kept = _Adapter(self._context, connections)
         self._proxies = (
             {} if _is_loopback(endpoint) else dict(get_environ_proxies(endpoint))
         )
@@ -92,22 +111,21 @@ class Connections:
             data=body,
             hooks={},
         )
-        response = (self._own if once else self._kept).send(
-            request,
-            stream=True,
-            timeout=timeout,
-            verify=self._verify,
-            proxies=self._proxies,
-        )
-        with response:
-            if response.status_code != _OK:
-                raise NoAnswerError(_status(response), status=response.status_code)
-            return _content(response, limit=limit, seconds=20 * timeout[1])
+        adapter = _Adapter(self._context, 1) if once else self._kept
+        try:
+            with adapter.send(
+                request, stream=True, timeout=timeout, proxies=self._proxies
+            ) as response:
+                if response.status_code != _OK:
+                    raise NoAnswerError(_status(response), status=response.status_code)
+                return _content(response, limit=limit, seconds=20 * timeout[1])
+        finally:
+            if once:
+                adapter.close()
 
     def close(self) -> None:
         """Close what is open and unused."""
         self._kept.close()
-        self._own.close()
 
 
 class Server(OneServerXRPC):  # type: ignore[misc]
@@ -312,12 +330,10 @@ def _looks_like(content: bytes) -> str:
     return "something that is not XML-RPC"
 
 
-def _system_certificates() -> str | bool:
-    paths = ssl.get_default_verify_paths()
-    for path in (paths.cafile, paths.capath):
-        if path and Path(path).exists():
-            return path
-    return True
+def _context(endpoint: str, cafile: str | None) -> ssl.SSLContext | None:
+    if urlsplit(endpoint).scheme != "https":
+        return None
+    return ssl.create_default_context(cafile=cafile)
 
 
 def _is_loopback(endpoint: str) -> bool:

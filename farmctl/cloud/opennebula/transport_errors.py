@@ -77,13 +77,6 @@ def translated(
             return UnreachableError(
                 f"{where} cannot be reached: {_reason(error)}.", hint=_IS_IT_UP
             )
-        case OSError() if isinstance(error, FileNotFoundError) or "TLS CA" in str(
-            error
-        ):
-            return UnreachableError(
-                "The certificates to trust cannot be read.",
-                hint="Look at cloud.cafile.",
-            )
         case _:
             _forget(error)
             return AnswerLostError(f"The connection to {where} broke during {method}.")

@@ -151,14 +151,23 @@ class Wire:
 
         with self._lock:
             if self._servers is None:
-                self._servers = Servers(
-                    self.endpoint,
-                    self._session.reveal(),
-                    cafile=self._cafile,
-                    connections=self._size,
-                    connect_timeout=self._connect_timeout,
-                    timeout=self._timeout,
-                )
+                try:
+                    self._servers = Servers(
+                        self.endpoint,
+                        self._session.reveal(),
+                        cafile=self._cafile,
+                        connections=self._size,
+                        connect_timeout=self._connect_timeout,
+                        timeout=self._timeout,
+                    )
+                except OSError as error:
+                    reason = error.strerror or str(error)
+                    raise _mistake(
+                        self._cafile or "The system's certificates",
+                        "cloud.cafile",
+                        f"no certificates can be read from it: {reason}",
+                        "Name a file of PEM certificates.",
+                    ) from error
             return self._servers
 
 
@@ -175,23 +184,16 @@ def check_endpoint(endpoint: str) -> str:
         _ = parts.port
     except ValueError:
         usable = named = False
+    where = "OpenNebula's address"
+    key = "cloud.endpoint"
     if named:
-        raise _mistake("it holds a user name", "Write the user into the auth file.")
+        hint = "Write the user into the auth file."
+        raise _mistake(where, key, "it holds a user name", hint)
     if not usable:
-        raise _mistake(
-            f"{endpoint!r} is no http or https URL", "Write http://HOST:2633/RPC2."
-        )
+        hint = "Write http://HOST:2633/RPC2."
+        raise _mistake(where, key, f"{endpoint!r} is no http or https URL", hint)
     return endpoint
 
 
-def _mistake(message: str, hint: str) -> InputError:
-    return InputError(
-        [
-            Mistake(
-                file="OpenNebula's address",
-                path="cloud.endpoint",
-                message=message,
-                hint=hint,
-            )
-        ]
-    )
+def _mistake(file: str, path: str, message: str, hint: str) -> InputError:
+    return InputError([Mistake(file=file, path=path, message=message, hint=hint)])

@@ -114,20 +114,20 @@ def _farm(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator
         if one == other:
             continue
         if one is not None:
-            yield f"forward {one} removed"
+            yield _told(one, "removed")
         if other is not None:
-            yield f"forward {other} added"
+            yield _told(other, "added")
 
 
 def _without_forwards(
     farm: Mapping[str, object],
-) -> tuple[dict[str, object], dict[str, str]]:
+) -> tuple[dict[str, object], dict[str, Mapping[str, object]]]:
     router = farm.get("router")
     if not isinstance(router, Mapping):
         return dict(farm), {}
     listed = router.get("forwards", ())
     forwards = {
-        str(each.get("name")): _forward(each)
+        str(each.get("name")): each
         for each in (listed if isinstance(listed, list) else [])
         if isinstance(each, Mapping)
     }
@@ -135,17 +135,20 @@ def _without_forwards(
     return {**farm, "router": rest}, forwards
 
 
-def _forward(forward: Mapping[str, object]) -> str:
+def _told(forward: Mapping[str, object], verb: str) -> str:
     port = forward.get("port")
-    to_port = forward.get("to_port") or port
-    sources = forward.get("from", forward.get("sources"))
-    shown = f"{port} -> {forward.get('to')}:{to_port}"
+    shown = f"{port} -> {forward.get('to')}:{forward.get('to_port') or port}"
     protocol = forward.get("protocol", "tcp")
-    if protocol != "tcp":
+    if protocol == "both":
+        shown = f"tcp and udp {shown}"
+    elif protocol != "tcp":
         shown = f"{protocol} {shown}"
-    if isinstance(sources, list):
-        shown += f", from {', '.join(str(source) for source in sources)},"
-    return shown
+    sources = forward.get("from")
+    listed = sources if isinstance(sources, list) else []
+    anywhere = "" if listed in ([], ["0.0.0.0/0"]) else ", from "
+    return f"forward {shown} {verb}{anywhere}" + (
+        ", ".join(str(source) for source in listed) if anywhere else ""
+    )
 
 
 def _flat(path: str, old: object, new: object, *, unit: str = "") -> Iterator[str]:

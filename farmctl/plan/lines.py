@@ -7,7 +7,7 @@ is always told. Colours and columns are the command line's.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Self, assert_never
 
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Role, node_name
@@ -90,14 +90,19 @@ class Summary:
 
 def lines(plan: Plan) -> list[PlanLine]:
     """Return the lines of a plan in the order of its steps; alike nodes share one."""
-    drawn: list[PlanLine] = []
-    drawn += _object_lines(plan)
     groups: dict[tuple[object, ...], list[_NodeStep]] = {}
     for step in plan.steps:
         if isinstance(step, _NodeStep):
             groups.setdefault(_alike(step), []).append(step)
-    for alike in groups.values():
-        drawn.append(_node_line(plan, alike))
+    drawn: list[PlanLine] = []
+    told = _Told.of(plan)
+    for step in plan.steps:
+        if isinstance(step, _NodeStep):
+            alike = groups.pop(_alike(step), None)
+            if alike is not None:
+                drawn.append(_node_line(plan, alike))
+        else:
+            drawn += _object_lines(step, plan, told)
     return drawn
 
 
@@ -186,43 +191,61 @@ def _object_subject(kind: Kind, name: str, farm: str) -> str:
             assert_never(kind)
 
 
-def _object_lines(plan: Plan) -> Iterator[PlanLine]:
-    steps = plan.steps
-    others = any(step for step in steps if not _is_document(step))
-    forwards = any(
-        line.startswith(_FORWARD)
-        for step in steps
-        if isinstance(step, ChangeObject) and step.kind is Kind.DOCUMENT
-        for line in step.changes
-    )
-    remade = {
-        step.node.template
-        for step in steps
-        if isinstance(step, ReplaceNode) and step.cause is Cause.CHANGE
-    }
-    for step in steps:
-        match step:
-            case CreateObject():
-                yield PlanLine(
-                    glyph=glyph(step),
-                    subject=_object_subject(step.kind, step.name, plan.farm),
-                    what=_created(step, plan),
-                )
-            case DeleteObject():
-                yield PlanLine(
-                    glyph=glyph(step),
-                    subject=_object_subject(step.kind, step.name, plan.farm),
-                    what=step.because,
-                )
-            case ChangeObject():
-                hidden = step.cause is Cause.CHANGE and (
-                    (step.kind is Kind.SECURITY_GROUP and forwards)
-                    or (step.kind is Kind.TEMPLATE and step.name in remade)
-                )
-                if not hidden:
-                    yield from _changed(step, plan, others=others)
-            case _:
-                pass
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What is told elsewhere in the plan.
+
+    `others`: there is more than the document. `forwards`: changed ones are told.
+    `remade`: templates whose nodes are made anew.
+    """
+
+    others: bool
+    forwards: bool
+    remade: frozenset[str]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        return cls(
+            others=not all(_is_document(step) for step in plan.steps),
+            forwards=any(
+                line.startswith(_FORWARD)
+                for step in plan.steps
+                if isinstance(step, ChangeObject) and step.kind is Kind.DOCUMENT
+                for line in step.changes
+            ),
+            remade=frozenset(
+                step.node.template
+                for step in plan.steps
+                if isinstance(step, ReplaceNode) and step.cause is Cause.CHANGE
+            ),
+        )
+
+
+def _object_lines(
+    step: CreateObject | ChangeObject | DeleteObject, plan: Plan, told: _Told
+) -> Iterator[PlanLine]:
+    match step:
+        case CreateObject():
+            yield PlanLine(
+                glyph=glyph(step),
+                subject=_object_subject(step.kind, step.name, plan.farm),
+                what=_created(step, plan),
+            )
+        case DeleteObject():
+            yield PlanLine(
+                glyph=glyph(step),
+                subject=_object_subject(step.kind, step.name, plan.farm),
+                what=step.because,
+            )
+        case ChangeObject():
+            hidden = step.cause is Cause.CHANGE and (
+                (step.kind is Kind.SECURITY_GROUP and told.forwards)
+                or (step.kind is Kind.TEMPLATE and step.name in told.remade)
+            )
+            if not hidden:
+                yield from _changed(step, plan, others=told.others)
+        case _:
+            assert_never(step)
 
 
 def _is_document(step: Step) -> bool:
@@ -259,7 +282,7 @@ def _changed(step: ChangeObject, plan: Plan, *, others: bool) -> Iterator[PlanLi
             yield PlanLine(
                 glyph=glyph(step),
                 subject="router",
-                what=line.rstrip(","),
+                what=line,
                 effect=_IN_PLACE,
             )
         rest = rest if told else []

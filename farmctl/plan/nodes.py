@@ -45,7 +45,7 @@ def node_steps(
     removals: list[RemoveNode] = []
     shapes = {(shape.role, shape.pool): shape for shape in target.shapes}
     members: dict[tuple[Role | None, str], list[Vm]] = {key: [] for key in shapes}
-    for vm in sorted(mine.vms, key=lambda each: each.id):
+    for vm in sorted(mine.vms, key=_in_order):
         if vm.state is VmState.GONE or vm.tag is None:
             continue
         key = (vm.tag.role, vm.tag.pool)
@@ -147,6 +147,10 @@ def _missing(
     if noted is not None and shape.role is Role.WORKER:
         because = f"raised from {noted} to {shape.wanted}"
     return specs.Place(shape=shape, ordinal=ordinal, because=because)
+
+
+def _in_order(vm: Vm) -> tuple[str, int, int]:
+    return (vm.tag.pool if vm.tag else "", _ordinal(vm), vm.id)
 
 
 def _ordinal(vm: Vm) -> int:

@@ -10,7 +10,7 @@ full, a plan leaves nothing: the next one is empty.
 from collections.abc import Collection, Iterable, Iterator
 
 from farmctl.model.attributes import Kind
-from farmctl.model.nodes import Role, VmState
+from farmctl.model.nodes import Role, Tag, VmState
 from farmctl.model.steps import DeleteObject, Note, Plan, RemoveNode, ReplaceNode, Step
 from farmctl.model.target import Target
 from farmctl.model.view import CloudView, FarmView, Vm
@@ -120,7 +120,7 @@ def plan_destroy(farm: str, view: CloudView, *, site: str = "") -> Plan:
     ]
     templates = [
         _gone(Kind.TEMPLATE, each.id, each.name)
-        for each in sorted(mine.templates, key=lambda each: each.id)
+        for each in sorted(mine.templates, key=lambda each: _place(each.tag, each.id))
     ]
     used = {
         group
@@ -130,7 +130,7 @@ def plan_destroy(farm: str, view: CloudView, *, site: str = "") -> Plan:
     }
     groups = [
         _gone(Kind.SECURITY_GROUP, each.id, each.name)
-        for each in sorted(mine.groups, key=lambda each: each.id)
+        for each in sorted(mine.groups, key=lambda each: (each.name, each.id))
         if not notes and each.id not in used
     ]
     stays = len(networks) < len(mine.networks) or len(groups) < len(mine.groups)
@@ -185,7 +185,7 @@ def _endings(mine: FarmView) -> list[Step]:
             ),
             because="the farm ends",
         )
-        for vm in sorted(living, key=_place)
+        for vm in sorted(living, key=lambda vm: _place(vm.tag, vm.id))
     ]
 
 
@@ -195,11 +195,10 @@ def _key(vm: Vm) -> str:
     return vm.tag.pool or (vm.tag.role.value if vm.tag.role else "")
 
 
-def _place(vm: Vm) -> tuple[int, str, int, int]:
-    tag = vm.tag
+def _place(tag: Tag | None, own_id: int) -> tuple[int, str, int, int]:
     if tag is None:
-        return (len(_ROLE_ORDER), "", 0, vm.id)
-    return (_ROLE_ORDER[tag.role], tag.pool, tag.ordinal, vm.id)
+        return (len(_ROLE_ORDER), "", 0, own_id)
+    return (_ROLE_ORDER[tag.role], tag.pool, tag.ordinal, own_id)
 
 
 def _open_public_network(target: Target, view: CloudView) -> Iterator[Note]:

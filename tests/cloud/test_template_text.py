@@ -1,7 +1,7 @@
 """Values become text that OpenNebula reads back as they were, or are refused."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farmctl.cloud.opennebula import text, tree
@@ -158,6 +158,7 @@ TREES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(TREES)
 def test_any_tree_is_read_back_as_it_was_or_refused(attributes):
     try:
@@ -167,6 +168,7 @@ def test_any_tree_is_read_back_as_it_was_or_refused(attributes):
     assert read_back(written) == attributes
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_no_value_escapes_its_quotes(value):
     try:
@@ -176,6 +178,7 @@ def test_no_value_escapes_its_quotes(value):
     assert read_back(written) == {"A": value, "B": "safe"}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_free_text_travels_as_base64(value):
     try:

@@ -78,10 +78,15 @@ def draw(
     keeping |= {
         id(place): address for place, address in zip(newcomers, fresh, strict=True)
     }
-    needed = {
-        address: id(place) for place in places for address in (keeping[id(place)],)
-    }
-    early: list[Step] = []
+    needed = {keeping[id(place)]: id(place) for place in places}
+    placed = {place.vm.id for place in places if place.vm is not None}
+    early: list[Step] = [
+        _await_end(held[address])
+        for address in needed
+        if address in held
+        and held[address].state is VmState.ENDING
+        and held[address].id not in placed
+    ]
     rest: list[Step] = []
     for place in places:
         before = by_vm.get(place.vm.id, "") if place.vm else ""
@@ -92,6 +97,17 @@ def draw(
         blocks = by_vm.get(removal.vm_id, "") in needed
         (early if blocks else rest).append(removal)
     return early, rest
+
+
+def _await_end(vm: Vm) -> RemoveNode:
+    return RemoveNode(
+        vm_id=vm.id,
+        name=vm.name,
+        role=vm.tag.role if vm.tag else None,
+        pool=vm.tag.pool if vm.tag else "",
+        may_work=False,
+        because="is ending, and its address is needed",
+    )
 
 
 def _step(target: Target, place: Place, address: str) -> Step:

@@ -8,7 +8,7 @@ believed at all.
 
 from collections.abc import Mapping, Sequence
 
-from farmctl.model.nodes import VmState
+from farmctl.model.nodes import Role, VmState
 from farmctl.model.steps import RemoveNode, ReplaceNode
 from farmctl.model.view import CloudView, Vm
 from farmctl.reconcile.items import NodeStep
@@ -31,9 +31,9 @@ def against_ending(
     refused: dict[int, str] = {}
     if run.doubt and not run.plan.destroys:
         return {id(step): run.doubt for step in ending}
-    if not run.plan.destroys and not run.options.interrupt:
+    if not run.plan.destroys and not run.options.interrupt and _has_batch(run):
         for step in ending:
-            if step.may_work:
+            if step.may_work and _role(step) in {Role.WORKER, None}:
                 refused[id(step)] = (
                     f"It may be working: {step.because} It is left until it is "
                     "drained, or you consent to interrupting it (--interrupt)."
@@ -66,6 +66,17 @@ def doubt(farm: str, before: CloudView, after: CloudView) -> str:
             "That is no evidence: no node is ended on it."
         )
     return ""
+
+
+def _has_batch(run: Run) -> bool:
+    """Whether jobs may run on the farm's workers; so it is taken if nobody knows."""
+    found = run.view.farm(run.farm).document
+    declared = found.body.get("farm") if found and found.body else None
+    return not isinstance(declared, Mapping) or bool(declared.get("batch"))
+
+
+def _role(step: RemoveNode | ReplaceNode) -> Role | None:
+    return step.role if isinstance(step, RemoveNode) else step.node.role
 
 
 def _changed(

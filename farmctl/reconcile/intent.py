@@ -6,7 +6,7 @@ so that a run can plan again under the lock, after a lost race, and once more at
 as its proof.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -26,6 +26,22 @@ from farmctl.spec import Farm, record
 from farmctl.spec.suggestions import did_you_mean
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Avoid:
+    """What others turned out to have: class Cs, and addresses in ours."""
+
+    cidrs: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def seed(self) -> str:
+        """What makes another choice of a class C after each loss."""
+        return str(len(self.cidrs)) if self.cidrs else ""
+
+
+_NOTHING = Avoid()
+
+
 class Intent(Protocol):
     """What is wanted of one farm."""
 
@@ -34,21 +50,13 @@ class Intent(Protocol):
         """The farm's name."""
         ...
 
-    def draw(
-        self,
-        world: World,
-        view: CloudView,
-        *,
-        seed: str = "",
-        avoid: Collection[str] = (),
-    ) -> Plan:
+    def draw(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
         """Return the plan that leads from the view to what is wanted.
 
         Args:
             world: where the site, and how a node's context is drawn, come from.
             view: one look at the cloud.
-            seed: makes another choice of a class C, after a race was lost.
-            avoid: class Cs that are not to be chosen.
+            avoid: what is not to be chosen.
         """
         ...
 
@@ -68,14 +76,7 @@ class Declared:
     def farm(self) -> str:
         return self.declared.name
 
-    def draw(
-        self,
-        world: World,
-        view: CloudView,
-        *,
-        seed: str = "",
-        avoid: Collection[str] = (),
-    ) -> Plan:
+    def draw(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
         farm = self.declared
         decided = document.sizes(view.farm(farm.name).document)
         cidr = addresses.class_c(
@@ -83,8 +84,8 @@ class Declared:
             view,
             farm=farm.name,
             wish=farm.network,
-            seed=seed,
-            avoid=avoid,
+            seed=avoid.seed,
+            avoid=avoid.cidrs,
         )
         target = resolve.resolve(
             world.site,
@@ -94,7 +95,7 @@ class Declared:
             {**decided, **self.sizes},
             cidr=cidr,
         )
-        return planning.plan(target, view, site=world.site.name)
+        return planning.plan(target, view, site=world.site.name, avoid=avoid.addresses)
 
     def proof(self, view: CloudView) -> Intent:
         del view
@@ -107,15 +108,8 @@ class Destroyed:
 
     farm: str
 
-    def draw(
-        self,
-        world: World,
-        view: CloudView,
-        *,
-        seed: str = "",
-        avoid: Collection[str] = (),
-    ) -> Plan:
-        del seed, avoid
+    def draw(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
+        del avoid
         return planning.plan_destroy(self.farm, view, site=world.site.name)
 
     def proof(self, view: CloudView) -> Intent:
@@ -133,15 +127,8 @@ class Saved:
     def farm(self) -> str:
         return self.plan.farm
 
-    def draw(
-        self,
-        world: World,
-        view: CloudView,
-        *,
-        seed: str = "",
-        avoid: Collection[str] = (),
-    ) -> Plan:
-        del seed, avoid
+    def draw(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
+        del avoid
         self.refuse_outdated(world, view)
         return self.plan
 
@@ -189,12 +176,7 @@ def makes_nodes(plan: Plan) -> bool:
 
 
 def drawn(
-    world: World,
-    intent: Intent,
-    view: CloudView,
-    *,
-    seed: str = "",
-    avoid: Collection[str] = (),
+    world: World, intent: Intent, view: CloudView, avoid: Avoid = _NOTHING
 ) -> tuple[Plan, CloudView, list[str]]:
     """Draw a plan, and hold it against capacity and quota.
 
@@ -206,12 +188,12 @@ def drawn(
     Raises:
         InputError: a class that the farm needs has no hypervisors or datastore.
     """
-    plan = intent.draw(world, view, seed=seed, avoid=avoid)
+    plan = intent.draw(world, view, avoid)
     if not makes_nodes(plan):
         return plan, view, []
     view = replace(view, capacity=world.cloud.capacity())
     # Once more, for the mistakes that only the hypervisors show.
-    plan = intent.draw(world, view, seed=seed, avoid=avoid)
+    plan = intent.draw(world, view, avoid)
     short = capacity.shortfalls(plan, view.capacity, view.quotas, vms=view.vms)
     return plan, view, short
 

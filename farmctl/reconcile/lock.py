@@ -68,6 +68,7 @@ class FarmLock:
         self._confirmed = 0.0
         self._body: Mapping[str, object] = body or {}
         self._gone = False
+        self._left = False
         self.document_id = -1
 
     def __enter__(self) -> Self:
@@ -98,6 +99,9 @@ class FarmLock:
         _active.discard(self._holder.nonce)
         if self._lost.is_set() or self._gone:
             return
+        if self._left:
+            self._note_left("OpenNebula does not answer.")
+            return
         try:
             with self._writing:
                 self._world.cloud.write_document(
@@ -107,10 +111,29 @@ class FarmLock:
         except GoneError:
             pass
         except CloudError as problem:
-            # The next run recognises this process as gone and takes the lock over.
-            self._world.journal.record(
-                self._farm, "lock left behind", because=str(problem)
-            )
+            self._note_left(str(problem))
+
+    def _note_left(self, because: str) -> None:
+        # The next run recognises that this one is over and takes the lock over.
+        self._world.journal.record(self._farm, "lock left behind", because=because)
+
+    @property
+    def lost(self) -> LockLostError | None:
+        """The error to end with, if another process has taken the farm over."""
+        if not self._lost.is_set():
+            return None
+        return LockLostError(
+            f"Another process has taken {self._farm} over.",
+            hint=f"Nothing more was changed here; see: farmctl status {self._farm}",
+        )
+
+    def leave_behind(self) -> None:
+        """Do not try to give the lock back: OpenNebula is away.
+
+        Waiting for it once more would only keep whoever waits for us; the next run
+        takes the lock over.
+        """
+        self._left = True
 
     def check(self) -> None:
         """Make sure that the farm is still ours; to be called before each change.
@@ -124,11 +147,8 @@ class FarmLock:
         age = self._world.clock.monotonic() - self._confirmed
         if not self._lost.is_set() and age > self._world.tempo.holder_ttl * 2 / 3:
             self._beat()
-        if self._lost.is_set():
-            raise LockLostError(
-                f"Another process has taken {self._farm} over.",
-                hint="Nothing more was changed here; see farmctl status.",
-            )
+        if self.lost is not None:
+            raise self.lost
 
     def write(self, body: Mapping[str, object]) -> None:
         """Replace the body of the farm's document."""
@@ -167,7 +187,12 @@ class FarmLock:
             except AnswerLostError:
                 return None  # whose lock it is, the next look shows, or time
             body = dict(document.body or self._body)
-            cloud.write_document(document.id, body, self._holder)
+            try:
+                cloud.write_document(document.id, body, self._holder)
+            except CloudError:
+                with suppress(CloudError):
+                    cloud.unlock(document.id)
+                raise
             return document
         verdict, because = judge.judge(document)
         if verdict is Verdict.DEAD:

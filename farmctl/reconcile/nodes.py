@@ -21,13 +21,16 @@ from farmctl.errors import (
 )
 from farmctl.model import requirements
 from farmctl.model.attributes import Attributes, Kind
-from farmctl.model.nodes import Mark, VmState
+from farmctl.model.nodes import Mark, Role, VmState
 from farmctl.model.steps import NodeSpec
 from farmctl.model.view import Vm
+from farmctl.plan.placement import Place
 from farmctl.reconcile.places import Places
 from farmctl.reconcile.run import Run
 
 _TRIES = 3
+_NO_LEASE = "IP/MAC lease"
+"""What OpenNebula says when an address is not to be had (7.4, 6.10)."""
 _WAITING = frozenset({VmState.HELD, VmState.PENDING})
 _UNDER_WAY = frozenset(
     {VmState.PLACING, VmState.STARTING, VmState.RUNNING, VmState.MOVING}
@@ -82,7 +85,7 @@ class Nodes:
         refused: set[str] = set()
         while True:
             try:
-                place = self._places.take(spec, avoid=avoid | refused)
+                place = self._place(spec, avoid, frozenset(refused))
             except NotPossibleError as nowhere:
                 raise NotDeployedError(
                     nowhere.message, vm_id=vm_id, hint=nowhere.hint
@@ -103,13 +106,18 @@ class Nodes:
                 continue
             return Asked(vm_id=vm_id, host_id=place.host_id, host=place.host)
 
-    def start(self, vm_id: int) -> Asked:
-        """Resume a VM that is powered off, suspended, stopped or undeployed."""
+    def start(self, vm_id: int, spec: NodeSpec) -> Asked:
+        """Resume a VM that is powered off, suspended, stopped or undeployed.
+
+        After a stop or an undeploy it has no hypervisor and is deployed anew.
+        """
         try:
             self._run.patiently(lambda: self._cloud.start(vm_id))
         except BusyError:
             if self._state(vm_id) not in _UNDER_WAY | _WAITING:
                 raise
+        if self._places.direct and self._state(vm_id) in _WAITING:
+            return self.deploy(vm_id, spec, avoid=frozenset())
         return Asked(vm_id=vm_id)
 
     def end(self, vm_id: int, *, force: bool = False) -> None:
@@ -135,7 +143,7 @@ class Nodes:
         mark = Mark(aside=True, reason=reason[:200], attempts=attempts)
         try:
             self._run.patiently(lambda: self._cloud.mark(vm_id, mark))
-        except (BusyError, RefusedError, GoneError):
+        except (BusyError, RefusedError, GoneError, NotAuthorisedError):
             self.end(vm_id)
             return f"It could not be marked, so the VM {vm_id} was ended."
         return f"The VM {vm_id} was put aside; the next apply replaces it."
@@ -164,16 +172,29 @@ class Nodes:
                 if found is None:
                     continue
                 vm_id = found
-            except RefusedError:
+            except RefusedError as refusal:
                 # Its address may be taken by the very VM whose answer was lost.
                 found = self._find(spec) if lost else None
                 if found is None:
+                    if _NO_LEASE in refusal.message and spec.role is Role.WORKER:
+                        self._run.refused.add(spec.address)
                     raise
                 vm_id = found
             self._run.made.add(vm_id)
             return vm_id
         assert lost is not None
         raise lost
+
+    def _place(
+        self, spec: NodeSpec, avoid: frozenset[str], refused: frozenset[str]
+    ) -> Place:
+        """Choose a hypervisor: where there is no other, one where it failed before."""
+        try:
+            return self._places.take(spec, avoid=avoid | refused)
+        except NotPossibleError:
+            if not avoid:
+                raise
+            return self._places.take(spec, avoid=refused)
 
     def _find(self, spec: NodeSpec) -> int | None:
         """Look for a VM of this node that neither the plan nor this run knows."""

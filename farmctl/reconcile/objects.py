@@ -169,7 +169,7 @@ def _yield_to_earlier(run: Run, network_id: int) -> None:
     _await_deleted(run, network_id)
     raise PlanAgainError(
         f"{run.plan.cidr} was taken at the same moment by the {claim.who}.",
-        avoid=run.plan.cidr,
+        cidr=run.plan.cidr,
     )
 
 

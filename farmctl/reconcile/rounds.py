@@ -14,6 +14,7 @@ from farmctl.model.view import CloudView
 from farmctl.reconcile import evidence
 from farmctl.reconcile.execution import execute
 from farmctl.reconcile.intent import (
+    Avoid,
     Declared,
     Destroyed,
     Intent,
@@ -31,7 +32,7 @@ from farmctl.spec import Farm
 from farmctl.spec.suggestions import did_you_mean
 
 _PASSES = 12
-"""How often a lost class C is answered by choosing another one."""
+"""How often a class C or an address that others have is answered by another choice."""
 
 _DEFAULT = Options()
 
@@ -182,15 +183,22 @@ def _passes(
     lock: FarmLock,
     before: CloudView,
 ) -> tuple[Run, tuple[StepOutcome, ...]]:
-    """Plan under the lock and carry it out; again where a class C was lost."""
-    avoid: list[str] = []
-    earlier: list[StepOutcome] = []
+    """Plan under the lock and carry it out; again where others had what we chose."""
+    avoid = Avoid()
+    earlier: tuple[StepOutcome, ...] = ()
+    run: Run | None = None
+    passes = 0
     while True:
-        view = world.cloud.look()
-        seed = str(len(avoid)) if avoid else ""
-        plan, view, short = drawn(world, intent, view, seed=seed, avoid=avoid)
-        refuse_short(plan.farm, short)
-        lock.check()
+        try:
+            view = world.cloud.look()
+            plan, view, short = drawn(world, intent, view, avoid)
+            refuse_short(plan.farm, short)
+            lock.check()
+        except FarmctlError as problem:
+            if run is None:
+                raise
+            run.stop(problem)  # something was done: the outcome tells it
+            return run, (*earlier, *run.outcomes())
         world.progress.tell(PlanMade(plan=plan))
         run = Run(
             world=world,
@@ -201,14 +209,29 @@ def _passes(
             doubt=evidence.doubt(plan.farm, before, view),
         )
         execute(run)
-        if run.again is None or len(avoid) >= _PASSES:
+        passes += 1
+        more = _more(run, avoid) if passes < _PASSES else None
+        if more is None:
             return run, (*earlier, *run.outcomes())
-        earlier += [each for each in run.outcomes() if each.result is Result.DONE]
-        avoid.append(run.again.avoid)
-        reason = run.again.message
-        world.progress.tell(Retrying(subject=f"network {plan.farm}", reason=reason))
-        world.journal.record(plan.farm, "class C lost", because=reason)
-        before = view
+        done = [each for each in run.outcomes() if each.result is Result.DONE]
+        earlier, avoid, before = (*earlier, *done), more, view
+
+
+def _more(run: Run, avoid: Avoid) -> Avoid | None:
+    """Return what to avoid in a next pass; None if there is to be none."""
+    if run.again is not None:
+        subject, reason = f"network {run.farm}", run.again.message
+        more = replace(avoid, cidrs=(*avoid.cidrs, run.again.cidr))
+    elif run.refused - set(avoid.addresses) and not run.stopped:
+        addresses = sorted(run.refused | set(avoid.addresses))
+        subject = f"network {run.farm}"
+        reason = f"OpenNebula does not give the address {', '.join(addresses)}."
+        more = replace(avoid, addresses=tuple(addresses))
+    else:
+        return None
+    run.world.progress.tell(Retrying(subject=subject, reason=reason))
+    run.world.journal.record(run.farm, "planned again", because=reason, subject=subject)
+    return more
 
 
 def _proved(

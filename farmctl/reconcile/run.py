@@ -44,11 +44,11 @@ _EAGER = 8
 
 
 class PlanAgainError(FarmctlError):
-    """What the plan rests on was lost to others; `avoid` is the class C they have."""
+    """What the plan rests on was lost to others; `cidr` is the class C they have."""
 
-    def __init__(self, message: str, *, avoid: str) -> None:
+    def __init__(self, message: str, *, cidr: str) -> None:
         super().__init__(message)
-        self.avoid = avoid
+        self.cidr = cidr
 
 
 class UntriedError(FarmctlError):
@@ -142,6 +142,7 @@ class Run:
         self.options = options
         self.ids = Ids(view.farm(plan.farm))
         self.made: set[int] = set()
+        self.refused: set[str] = set()
         self.doubt = doubt
         self.again: PlanAgainError | None = None
         self.stopped = ""
@@ -160,15 +161,15 @@ class Run:
         match self._stopped_by:
             case None:
                 return ""
-            case LockLostError() | NotAuthenticatedError():
-                return self._stopped_by.hint
             case RunStoppedError():
                 return "What was done stays; the same command completes it."
-            case _:
+            case UnreachableError() | AnswerLostError() | BadAnswerError():
                 return (
                     "What was done stays, and nothing is done twice: once OpenNebula "
                     "answers again, the same command completes it."
                 )
+            case _:
+                return self._stopped_by.hint
 
     def gate(self) -> None:
         """Stand before every change of the cloud.
@@ -187,6 +188,8 @@ class Run:
         asked = self.options.stop
         if asked is not None and asked.is_set():
             self.stop(RunStoppedError("It was asked to stop."))
+        if self.lock.lost is not None:
+            self.stop(self.lock.lost)
 
     def abandon(self) -> None:
         """Let no thread change anything more: the run ends by an exception."""
@@ -203,6 +206,7 @@ class Run:
             self.again = because
             return
         if isinstance(because, UnreachableError | AnswerLostError):
+            self.lock.leave_behind()
             self.world.progress.tell(CloudAway(reason=because.message))
         self.world.journal.record(self.farm, "run stopped", because=because.message)
 

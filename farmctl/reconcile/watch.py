@@ -102,7 +102,7 @@ class Watch:
                     )
                     self._ask(item, deploy, self._under_way)
                 case StartNode():
-                    start = partial(self._nodes.start, step.vm_id)
+                    start = partial(self._nodes.start, step.vm_id, step.node)
                     self._ask(item, start, self._under_way)
                 case AwaitNode():
                     item.enter(Stage.COMING, now=now)

@@ -13,18 +13,32 @@ def agreed(question: str, *, yes: bool) -> None:
         yes: the person has agreed beforehand.
 
     Raises:
-        click.UsageError: nobody is there to be asked.
-        click.Abort: the person does not agree.
+        NobodyToAsk: no terminal is there to ask on.
+        Declined: the person does not agree.
     """
     if yes:
         return
     if not terminal.interactive():
-        raise click.UsageError(
+        raise NobodyToAsk
+    if not click.confirm(question, err=True):
+        raise Declined
+
+
+class NobodyToAsk(click.ClickException):
+    """No terminal is there to ask on; a mistake in the call: exit status 2."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__(
             "Nobody is here to be asked, and nothing was changed. Add --yes to agree "
             "beforehand."
         )
-    if not click.confirm(question, err=True):
-        raise Declined
+
+    def show(self, file: object = None) -> None:
+        """Say so."""
+        del file
+        terminal.say(self.message)
 
 
 class Declined(click.ClickException):

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from farmctl.cli import asking, documents, outcome_view, plan_view, running, terminal
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.running import Ran, Task
-from farmctl.cli.text import listed
 from farmctl.model.steps import Plan
 from farmctl.model.view import Capacity  # noqa: TC001 - a value is annotated
 from farmctl.plan import lines
-from farmctl.reconcile import Options, Result, World
+from farmctl.reconcile import Options, World
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +106,5 @@ def _print(change: Change, ran: Ran) -> None:
 
 
 def _write_down(world: World, command: str, ran: Ran) -> None:
-    for outcome in ran.outcomes:
-        counts = {
-            result.value: number
-            for result in Result
-            if (number := len(outcome.of(result)))
-        }
-        said = listed(f"{number} {word}" for word, number in counts.items())
-        world.journal.record(
-            outcome.farm,
-            f"{command} ended",
-            because=outcome.stopped or said or "nothing was to be done",
-            complete=outcome.complete,
-            seconds=outcome.seconds,
-            **counts,
-        )
     for farm, error in ran.refused.items():
         world.journal.record(farm, f"{command} refused", because=str(error))

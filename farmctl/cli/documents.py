@@ -97,7 +97,7 @@ def status(found: "Status") -> dict[str, Any]:
     return {
         "site": found.site,
         "endpoint": found.endpoint,
-        "version": found.version,
+        "opennebula": found.version,
         "seen_at": found.seen_at,
         "farms": [farm(each) for each in found.farms],
     }

@@ -6,7 +6,7 @@ from typing import Any
 from farmctl.cli import documents
 from farmctl.cli.board import described
 from farmctl.cli.explaining import PoolWhy, Why
-from farmctl.cli.text import clock, counted, listed, took
+from farmctl.cli.text import clock, counted, took
 from farmctl.journal import Record
 from farmctl.model.nodes import Phase
 from farmctl.plan import lines
@@ -15,13 +15,25 @@ from farmctl.units import format_amount
 
 _MOST_LINES = 12
 
+_VERBS = {
+    "CreateObject": "made",
+    "ChangeObject": "changed",
+    "DeleteObject": "deleted",
+    "CreateNode": "made",
+    "ReplaceNode": "replaced",
+    "RemoveNode": "ended",
+    "StartNode": "started",
+    "AwaitNode": "awaited",
+}
+"""What the steps in the journal are called."""
+
 Line = tuple[str, str]
 """A line and its style."""
 
 
 def sentences(why: Why, *, now: float) -> Iterator[Line]:
     """Give the lines that explain a farm, in the order in which people ask."""
-    about = listed([each for each in (why.status.kind, why.status.cidr) if each])
+    about = ", ".join(each for each in (why.status.kind, why.status.cidr) if each)
     yield (
         f"Farm {why.farm} ({about}), as seen {took(why.seen.age)} ago",
         "strong",
@@ -58,9 +70,19 @@ def history(records: tuple[Record, ...], *, now: float) -> Iterator[Line]:
     yield "What was done last, from this machine:", "quiet"
     for each in records:
         subject = each.values.get("subject")
-        what = f"{subject} {each.event}" if subject else each.event
+        event = said(each.event)
+        what = f"{subject} {event}" if subject else event
         because = f": {each.because}" if each.because else ""
         yield f"  {clock(each.time, now=now)}  {what}{because}", "quiet"
+
+
+def said(event: str) -> str:
+    """Return an event of the journal in words: `CreateNode done` is `made`."""
+    step, _, result = event.partition(" ")
+    verb = _VERBS.get(step)
+    if verb is None:
+        return event
+    return verb if result == "done" else f"not {verb} ({result})"
 
 
 def document(why: Why) -> dict[str, Any]:

@@ -8,10 +8,12 @@ asks with FARMCTL_DEBUG=1.
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from enum import IntEnum
 
 import click
 
+from farmctl.cli.names import COMMANDS
 from farmctl.cli.text import clean
 from farmctl.errors import (
     FarmctlError,
@@ -38,8 +40,14 @@ class Ended(Exception):  # noqa: N818 - no error: all was said, this is the way 
         self.status = status
 
 
-def report(error: BaseException) -> int:
-    """Say on standard error what went wrong and return the exit status."""
+def report(error: BaseException, *, arguments: Sequence[str] = ()) -> int:
+    """Say on standard error what went wrong and return the exit status.
+
+    Args:
+        error: what ended the command.
+        arguments: what was typed; with `--json` among it, an expected error is told
+            on standard output too.
+    """
     match error:
         case Ended(status=status):
             return status
@@ -53,12 +61,14 @@ def report(error: BaseException) -> int:
             return Exit.USAGE
         case click.ClickException():
             error.show()
-            return Exit.ERROR
+            return error.exit_code
         case BrokenPipeError():
             return nobody_reads()
         case SystemExit(code=code):
             return code if isinstance(code, int) else Exit.ERROR
         case FarmctlError():
+            if "--json" in arguments:
+                _print_json(error, arguments)
             _say(describe(error))
             _traceback_if_wanted(error)
             return status_of(error)
@@ -123,6 +133,13 @@ def _unexpected(error: BaseException) -> int:
         )
     _say("\n".join(lines))
     return Exit.ERROR
+
+
+def _print_json(error: FarmctlError, arguments: Sequence[str]) -> None:
+    from farmctl.cli import documents, terminal  # noqa: PLC0415 - rich is heavy
+
+    command = next((each for each in arguments if each in COMMANDS), "")
+    terminal.print_json(documents.head(command) | {"error": documents.error(error)})
 
 
 def _traceback_if_wanted(error: BaseException) -> None:

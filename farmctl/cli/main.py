@@ -12,24 +12,7 @@ from typing import Any
 import click
 
 import farmctl
-
-COMMANDS = {
-    "init": "Write a site file and an example farm to start from.",
-    "validate": "Name every mistake in site and farm files.",
-    "plan": "Show what would change.",
-    "apply": "Make the cloud as the farm file says.",
-    "status": "Show farms, nodes, phases and addresses.",
-    "explain": "Tell why a farm is as it is, and why it does not change.",
-    "scale": "Set the size of a pool by hand.",
-    "destroy": "End a farm, all of it.",
-    "cloud": "Run the embedded cloud.",
-    "schema": "Print the JSON Schema of farm or site files.",
-    "completion": "Print the completion script of your shell.",
-}
-"""Each command and its line in `farmctl --help`; its module is imported when it runs.
-
-In the order in which a newcomer meets them.
-"""
+from farmctl.cli.names import COMMANDS
 
 EPILOG = """\b
 To begin:
@@ -109,16 +92,17 @@ def cli(context: click.Context, site_file: str | None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; says itself what went wrong."""
+    typed = sys.argv[1:] if arguments is None else list(arguments)
     try:
         result: Any = cli.main(
-            args=None if arguments is None else list(arguments),
+            args=typed,
             prog_name="farmctl",
             standalone_mode=False,
         )
     except BaseException as error:  # noqa: BLE001 - the rim: everything ends here
         from farmctl.cli import failure  # noqa: PLC0415 - when needed only
 
-        return failure.report(error)
+        return failure.report(error, arguments=typed)
     return result if isinstance(result, int) else 0
 
 

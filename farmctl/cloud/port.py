@@ -37,7 +37,8 @@ class Cloud(Protocol):
         """Read the whole cloud, capacity aside, as the user may see it.
 
         Eight calls (version, user, documents, VMs, networks, security groups,
-        templates, images), more only where the VM pool takes several pages.
+        templates, images), made at once and no transaction; more only where the VM
+        pool takes several pages, and one for the quota of a user's group.
         """
         ...
 
@@ -54,11 +55,17 @@ class Cloud(Protocol):
         ...
 
     def vms(self, ids: Collection[int]) -> Sequence[Vm]:
-        """Read some VMs in one call, those that are gone included (state GONE)."""
+        """Read some VMs in one call, those that have ended included (state GONE).
+
+        Ids that were never given, or that the user may not see, are left out.
+        """
         ...
 
     def create(self, kind: Kind, name: str, tag: Tag, attributes: Attributes) -> int:
         """Make an object and return its id. Not to be repeated unseen.
+
+        One call; a second one gives a network the security groups it asks for and no
+        other. A network is usable a moment later.
 
         Raises:
             NameTakenError: one of that name and owner is there (never for documents).
@@ -68,7 +75,11 @@ class Cloud(Protocol):
     def change(
         self, kind: Kind, object_id: int, name: str, tag: Tag, attributes: Attributes
     ) -> None:
-        """Replace the content of an object; of a network, of what can be changed."""
+        """Replace the content and the name of a security group or template.
+
+        Of a network, what can be changed is set and the rest kept; of a document, the
+        tag is set, and its body and name are kept. Two calls.
+        """
         ...
 
     def delete(self, kind: Kind, object_id: int) -> None:
@@ -86,11 +97,19 @@ class Cloud(Protocol):
         ...
 
     def lock(self, document_id: int) -> bool:
-        """Lock a document; False if somebody else has locked it. Atomic."""
+        """Lock a document; False if it is locked already, by whomever. Atomic.
+
+        A locked document can still be written and deleted. A lost answer is raised as
+        `AnswerLostError`: the lock may be ours.
+        """
         ...
 
     def unlock(self, document_id: int) -> None:
-        """Unlock a document; one that is gone or not locked is a success."""
+        """Unlock a document; one that is gone or not locked is a success.
+
+        Raises:
+            LockedError: another user has locked it.
+        """
         ...
 
     def instantiate(

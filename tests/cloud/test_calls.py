@@ -90,7 +90,9 @@ def test_change_a_template_or_security_group_whole(cloud, asked):
     cloud.change(Kind.SECURITY_GROUP, 6, "taf", TAG, {"RULE": [{"PROTOCOL": "ALL"}]})
     assert asked() == [
         ("one.template.update", 5, f'CPU="4"\n{WRITTEN_TAG}', 0),
+        ("one.template.rename", 5, "taf-wn"),
         ("one.secgroup.update", 6, f'RULE=[PROTOCOL="ALL"]\n{WRITTEN_TAG}', 0),
+        ("one.secgroup.rename", 6, "taf"),
     ]
 
 
@@ -111,7 +113,8 @@ def test_change_of_a_network_what_can_be_changed(cloud, asked):
             5,
             f'GATEWAY="172.16.1.254"\nSECURITY_GROUPS="104"\n{WRITTEN_TAG}',
             1,
-        )
+        ),
+        ("one.vn.rename", 5, "taf"),
     ]
 
 

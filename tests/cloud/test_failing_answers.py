@@ -86,7 +86,7 @@ def test_reading_is_repeated_after_a_lost_answer(cloud, wayward, shapes, hangs_u
 
 def test_what_is_harmless_to_repeat_is_repeated(cloud, wayward, shapes):
     for harmless in (
-        lambda: cloud.change(Kind.TEMPLATE, 1, "t", TAG, {"CPU": "1"}),
+        lambda: cloud.change(Kind.DOCUMENT, 1, "t", TAG, {"CPU": "1"}),
         lambda: cloud.delete(Kind.TEMPLATE, 1),
         lambda: cloud.end(1),
         lambda: cloud.start(1),

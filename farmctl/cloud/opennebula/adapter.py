@@ -215,10 +215,9 @@ class OpenNebula:
     ) -> None:
         """Replace the content of an object; see the port.
 
-        Of a network and of a document what is not named is kept: OpenNebula keeps
-        there what makes the network work, and farmctl the body and the holder.
+        A second call gives all but documents their name, should somebody have renamed
+        them: a NAME in an update would be an attribute and rename nothing.
         """
-        del name  # a NAME in an update would be an attribute, and rename nothing
         content = {**_without_name(attributes), **tags.tag_attributes(tag)}
         match kind:
             case Kind.NETWORK:
@@ -234,6 +233,9 @@ class OpenNebula:
                 self._update(kind, object_id, content, _REPLACE)
             case _:
                 assert_never(kind)
+        if kind is not Kind.DOCUMENT:
+            method = f"{_POOL_CALL[kind]}.rename"
+            self._wire.call(method, object_id, text.check_name(name), repeatable=True)
 
     def delete(self, kind: Kind, object_id: int) -> None:
         method = f"{_POOL_CALL[kind]}.delete"

@@ -24,7 +24,13 @@ PARSER = etree.XMLParser(huge_tree=True)
 STATES = ("INIT", "PENDING", "HOLD", "ACTIVE", "STOPPED", "SUSPENDED", "DONE")
 STATES += ("", "POWEROFF", "UNDEPLOYED", "CLONING", "CLONING_FAILURE")
 LCM_STATES = {0: "LCM_INIT", 1: "PROLOG", 2: "BOOT", 3: "RUNNING", 4: "MIGRATE"}
-LCM_STATES |= {36: "BOOT_FAILURE", 39: "PROLOG_FAILURE", 44: "BOOT_MIGRATE_FAILURE"}
+LCM_STATES |= {
+    12: "SHUTDOWN",
+    25: "HOTPLUG_NIC",
+    36: "BOOT_FAILURE",
+    39: "PROLOG_FAILURE",
+    44: "BOOT_MIGRATE_FAILURE",
+}
 DOCUMENT_TYPE = 4270
 PATIENCE = 30.0
 """Seconds that a target gets for anything that is not done at once."""
@@ -85,8 +91,8 @@ class Target:
     real: bool
 
     @contextmanager
-    def fault(self, action: str) -> Iterator[None]:
-        """Let the dummy driver fail every `action` meanwhile."""
+    def fault(self, action: str, *, slow: bool = False) -> Iterator[None]:
+        """Let the dummy driver fail every `action` meanwhile, or take two seconds."""
         raise NotImplementedError
 
     def pass_time(self, seconds: float) -> None:
@@ -108,14 +114,14 @@ class RealTarget(Target):
         self.actions = Path(actions) if actions else None
 
     @contextmanager
-    def fault(self, action: str) -> Iterator[None]:
+    def fault(self, action: str, *, slow: bool = False) -> Iterator[None]:
         if self.actions is None:
             pytest.skip(
                 "$CONFORMANCE_DUMMY_ACTIONS is unset: the folder in which the dummy "
                 "driver looks for failures, by default /tmp/opennebula_dummy_actions"
             )
         file = self.actions / action
-        file.write_text("failure\n")
+        file.write_text("success 2\n" if slow else "failure 1\n")
         try:
             yield
         finally:
@@ -240,8 +246,8 @@ class Cloud:
         rows = (session or self.admin).xml(pool, *(args or (-2, -1, -1)))
         return [row for row in rows if row.findtext("NAME").startswith(self.prefix)]
 
-    def fault(self, action: str) -> Any:
-        return self.target.fault(action)
+    def fault(self, action: str, *, slow: bool = False) -> Any:
+        return self.target.fault(action, slow=slow)
 
     # And leaves behind: nothing
 

@@ -240,11 +240,18 @@ def test_nics_come_and_go_while_a_vm_runs(one):
     assert len(one.info(vm).findall("TEMPLATE/NIC")) == 1
 
 
+@pytest.mark.alone
 def test_a_transient_state_refuses_other_actions(one):
     network = one.network()
     vm = one.running()
-    one("vm.attachnic", vm, f'NIC=[NETWORK_ID="{network}"]')
-    if one.state(vm) != "RUNNING":
-        refused = one.admin.works("vm.action", "poweroff", vm)
-        assert not refused or one.state(vm) != "RUNNING"
-    one.wait(vm, "RUNNING", "POWEROFF")
+    with one.fault("attach_nic", slow=True):
+        one("vm.attachnic", vm, f'NIC=[NETWORK_ID="{network}"]')
+        one.wait(vm, "HOTPLUG_NIC")
+        assert one.refusal("vm.action", "poweroff", vm) == (
+            2048,
+            (
+                '[one.vm.action] Error performing action "poweroff": '
+                "This action is not available for state HOTPLUG_NIC"
+            ),
+        )
+        one.wait(vm, "RUNNING")

@@ -42,8 +42,15 @@ def test_a_certificate_that_nobody_signed_is_not(connect, secured, wayward):
     cloud = connect(secured, patience=0)
     with pytest.raises(UnreachableError, match="is not trusted") as caught:
         cloud.documents()
-    assert "cloud.cafile" in caught.value.hint
+    assert "$SSL_CERT_FILE" in caught.value.hint
     assert wayward.calls == []
+
+
+def test_a_certificate_that_the_system_is_told_of_is_trusted(
+    monkeypatch, connect, secured, certificate
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    assert connect(secured, patience=0).documents() == []
 
 
 def test_a_certificate_for_another_host_is_not(connect, secured, certificate, wayward):

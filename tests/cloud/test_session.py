@@ -47,7 +47,7 @@ def test_a_file_that_holds_no_credentials_is_named(tmp_path, content, why):
     with pytest.raises(InputError) as caught:
         read_session(file)
     assert str(caught.value) == (
-        f"{file}  cloud.auth_file: {why} It holds one line, user:password, as "
+        f"{file}  cloud.auth_file: {why}. It holds one line, user:password, as "
         "OpenNebula's ~/.one/one_auth does."
     )
     assert "hunter2" not in repr(caught.value)

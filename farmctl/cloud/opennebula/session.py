@@ -88,5 +88,12 @@ def read_session(path: str | Path) -> Session:
 
 def _mistake(file: Path, message: str) -> InputError:
     return InputError(
-        [Mistake(file=str(file), path="cloud.auth_file", message=message, hint=_HINT)]
+        [
+            Mistake(
+                file=str(file),
+                path="cloud.auth_file",
+                message=f"{message}.",
+                hint=_HINT,
+            )
+        ]
     )

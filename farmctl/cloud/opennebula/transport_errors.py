@@ -99,7 +99,8 @@ def _tls(error: requests.exceptions.SSLError, where: str) -> CloudError:
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return UnreachableError(
             f"The certificate of {where} is not trusted: {_reason(error)}.",
-            hint="Name the authority that signed it in cloud.cafile.",
+            hint="Add who signed it to the system's certificates, or name a file of "
+            "certificates in $SSL_CERT_FILE.",
         )
     return UnreachableError(
         f"{where} does not speak TLS as it should: {_reason(error)}.",

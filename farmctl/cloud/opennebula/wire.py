@@ -196,4 +196,4 @@ def check_endpoint(endpoint: str) -> str:
 
 
 def _mistake(file: str, path: str, message: str, hint: str) -> InputError:
-    return InputError([Mistake(file=file, path=path, message=message, hint=hint)])
+    return InputError([Mistake(file=file, path=path, message=f"{message}.", hint=hint)])

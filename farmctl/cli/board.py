@@ -9,10 +9,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from farmctl.cli.text import took
 from farmctl.model.nodes import Phase
-from farmctl.model.steps import AwaitNode, CreateNode, ReplaceNode, StartNode, Step
+from farmctl.model.steps import (
+    AwaitNode,
+    ChangeObject,
+    CreateNode,
+    CreateObject,
+    DeleteObject,
+    RemoveNode,
+    ReplaceNode,
+    StartNode,
+    Step,
+)
 from farmctl.model.view import Holder
 from farmctl.reconcile import (
     CloudAway,
@@ -204,7 +215,7 @@ class FarmBoard:
     ) -> tuple[str, str] | None:
         node = self._inside.nodes.get(subject)
         if not _makes_node(step) or node is None:
-            return f"{subject} done after {took(seconds)}", "quiet"
+            return f"{subject} {done(step)} after {took(seconds)}", "quiet"
         where = f" on {node.host}" if node.host else ""
         return f"{subject} {node.phase.value}{where} after {took(seconds)}", ""
 
@@ -212,9 +223,30 @@ class FarmBoard:
 def described(holder: Holder | None) -> str:
     """Return who holds a farm, for people."""
     if holder is None:
-        return "somebody who is changing this farm"
+        return "somebody who has not left a name yet"
     what = holder.command or "farmctl"
     return f"`{what}` (process {holder.pid} on {holder.host})"
+
+
+def done(step: Step) -> str:
+    """Return the word for a step that is done."""
+    match step:
+        case CreateObject() | CreateNode():
+            return "made"
+        case ChangeObject():
+            return "changed"
+        case DeleteObject():
+            return "deleted"
+        case ReplaceNode():
+            return "replaced"
+        case RemoveNode():
+            return "ended"
+        case StartNode():
+            return "started"
+        case AwaitNode():
+            return "awaited"
+        case _:
+            assert_never(step)
 
 
 def _makes_node(step: Step) -> bool:

@@ -3,15 +3,21 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from farmctl.assembly import worlds
 from farmctl.cli import asking, documents, outcome_view, plan_view, running, terminal
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.running import Ran, Task
+from farmctl.errors import NotPossibleError
 from farmctl.model.steps import Plan
 from farmctl.model.view import Capacity  # noqa: TC001 - a value is annotated
 from farmctl.plan import lines
 from farmctl.reconcile import Options, World
+from farmctl.spec import Site
+
+ROOM = "room"
+"""The subject of a plan's notes on what is short; apply would refuse such a plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,37 +50,67 @@ class Wishes:
         )
 
 
-def carry_out(world: World, change: Change, wishes: Wishes) -> None:
+def carry_out(site: Site, change: Change, wishes: Wishes) -> None:
     """Show the plans, ask, carry them out with progress, and tell what became of it.
 
+    A cloud that goes away in the middle is waited for, for as long as `STEADY` says.
+
     Raises:
-        Ended: with exit status 1, if anything went wrong.
+        Ended: with exit status 1 if anything went wrong, 130 after Ctrl-C.
     """
-    todo = {each.farm: each for each in change.plans if not each.changes_nothing}
+    with worlds.world(site, patience=worlds.STEADY, announce=terminal.say) as world:
+        _carry_out(world, change, wishes)
+
+
+def _carry_out(world: World, change: Change, wishes: Wishes) -> None:
     if not wishes.as_json:
         _show(world, change.plans)
-    if not todo:
-        if wishes.as_json:
-            _print(change, Ran(refused={}))
-        return
-    asking.agreed(change.question, yes=wishes.yes)
-    for plan in todo.values():
-        world.journal.record(
-            plan.farm,
-            f"{change.command} began",
-            because=lines.summary(plan).sentence,
-            command=typed(),
-            steps=len(plan.steps),
-        )
+    short = {each.farm: _no_room(each) for each in change.plans if _lacks_room(each)}
+    todo = {
+        each.farm: each
+        for each in change.plans
+        if not each.changes_nothing and each.farm not in short
+    }
+    if todo:
+        asking.agreed(change.question, yes=wishes.yes)
+        _begin(world, change.command, todo)
     tasks = {farm: task for farm, task in change.tasks.items() if farm in todo}
     ran = running.run(world, tasks, wishes.options(), quiet=False)
+    ran = replace(ran, refused={**short, **ran.refused})
     _write_down(world, change.command, ran)
     if wishes.as_json:
         _print(change, ran)
     else:
         outcome_view.show(terminal.out(), ran)
+    if ran.interrupted:
+        raise Ended(Exit.INTERRUPTED)
     if ran.failed:
         raise Ended(Exit.ERROR)
+
+
+def _lacks_room(plan: Plan) -> bool:
+    return any(note.subject == ROOM for note in plan.notes)
+
+
+def _no_room(plan: Plan) -> NotPossibleError:
+    """Return the refusal of a plan that says itself what is short."""
+    short = [note.message for note in plan.notes if note.subject == ROOM]
+    return NotPossibleError(
+        f"There is no room for what {plan.farm} needs; nothing was changed.\n"
+        + "\n".join(f"  {each}" for each in short)
+    )
+
+
+def _begin(world: World, command: str, plans: Mapping[str, Plan]) -> None:
+    """Write down what begins; the reason is what the plan amounts to."""
+    for plan in plans.values():
+        world.journal.record(
+            plan.farm,
+            f"{command} began",
+            because=lines.summary(plan).sentence,
+            command=typed(),
+            steps=len(plan.steps),
+        )
 
 
 def typed() -> str:

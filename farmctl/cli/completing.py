@@ -31,11 +31,12 @@ def pools(context: click.Context, farm: str, incomplete: str) -> list[str]:
 
     def ask() -> Iterable[str]:
         from farmctl.assembly import worlds  # noqa: PLC0415 - may be slow, as all here
+        from farmctl.spec import from_canonical  # noqa: PLC0415 - likewise
 
         with worlds.peek(_site(context), os.environ) as cloud:
             for each in cloud.documents():
                 if each.tag and each.tag.farm == farm and each.body:
-                    return worlds.declared_in(each.body).pools
+                    return from_canonical(dict(each.body)).pools
         return ()
 
     return _in_time(ask, incomplete)

@@ -5,22 +5,14 @@ from collections import Counter
 from rich.console import Console
 
 from farmctl.cli import failure, terminal
+from farmctl.cli.board import done
 from farmctl.cli.running import Ran
 from farmctl.cli.text import clean, counted, took
-from farmctl.model.steps import (
-    AwaitNode,
-    ChangeObject,
-    CreateNode,
-    CreateObject,
-    DeleteObject,
-    RemoveNode,
-    ReplaceNode,
-    StartNode,
-    Step,
-)
+from farmctl.model.steps import ChangeObject, CreateObject, DeleteObject
 from farmctl.reconcile import Outcome, Result
 
 _MOST = 12
+_OBJECTS = (CreateObject, ChangeObject, DeleteObject)
 
 
 def show(console: Console, ran: Ran) -> None:
@@ -41,8 +33,8 @@ def _show(console: Console, outcome: Outcome) -> None:
     else:
         line.append("left as it is in places", style="warn")
     line.append(f" after {took(outcome.seconds)}")
-    if done := _counts(outcome):
-        line.append(f": {done}")
+    if counts := _counts(outcome):
+        line.append(f": {counts}")
     terminal.line(console, line)
     for result, style in (
         (Result.FAILED, "failed"),
@@ -83,27 +75,10 @@ def _trouble(console: Console, outcome: Outcome, result: Result, style: str) -> 
 
 def _counts(outcome: Outcome) -> str:
     """Return what was done in numbers: 44 nodes made, 2 objects changed."""
-    counts = Counter(_verb(each.step) for each in outcome.of(Result.DONE))
+    counts = Counter(
+        ("object" if isinstance(each.step, _OBJECTS) else "node", done(each.step))
+        for each in outcome.of(Result.DONE)
+    )
     return ", ".join(
         f"{counted(number, what)} {verb}" for (what, verb), number in counts.items()
     )
-
-
-def _verb(step: Step) -> tuple[str, str]:
-    match step:
-        case CreateObject():
-            return "object", "made"
-        case ChangeObject():
-            return "object", "changed"
-        case DeleteObject():
-            return "object", "deleted"
-        case CreateNode():
-            return "node", "made"
-        case ReplaceNode():
-            return "node", "replaced"
-        case RemoveNode():
-            return "node", "ended"
-        case StartNode():
-            return "node", "started"
-        case AwaitNode():
-            return "node", "awaited"

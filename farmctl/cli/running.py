@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from farmctl.cli import terminal
 from farmctl.cli.progress import Show
 from farmctl.errors import FarmctlError
-from farmctl.reconcile import Options, Outcome, World
+from farmctl.reconcile import Options, Outcome, World, stopping_on_sigterm
 
 Task = Callable[[World, Options], Outcome]
 """What is to be done with one farm."""
@@ -27,6 +27,7 @@ class Ran:
 
     outcomes: tuple[Outcome, ...] = ()
     refused: Mapping[str, FarmctlError]
+    interrupted: bool = False
 
     @property
     def failed(self) -> bool:
@@ -47,8 +48,12 @@ def run(
         options: what whoever asks has chosen.
         quiet: show nothing but what goes wrong.
 
+    Returns:
+        What became of each. After Ctrl-C or SIGTERM all farms have been given back,
+        and their outcomes say what was not done.
+
     Raises:
-        KeyboardInterrupt: somebody pressed Ctrl-C; all farms have been given back.
+        KeyboardInterrupt: Ctrl-C again, before all had stopped.
     """
     show = Show(terminal.err(), quiet=quiet)
     done: dict[str, Outcome] = {}
@@ -68,7 +73,7 @@ def run(
         finally:
             board.finish()
 
-    with show.running():
+    with stopping_on_sigterm(), show.running():
         threads = [
             threading.Thread(
                 target=carry_out, args=each, name=f"farm-{each[0]}", daemon=True
@@ -78,13 +83,12 @@ def run(
         for thread in threads:
             thread.start()
         _join(threads, stop)
-    if stop.is_set():
-        raise KeyboardInterrupt
     if broken:
         raise broken[0]
     return Ran(
         outcomes=tuple(done[farm] for farm in tasks if farm in done),
         refused={farm: refused[farm] for farm in tasks if farm in refused},
+        interrupted=stop.is_set(),
     )
 
 

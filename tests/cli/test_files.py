@@ -45,7 +45,7 @@ def test_validate_names_every_mistake_in_all_files(farmctl, folder):
     lines = ran.out.splitlines()
     assert any(line.startswith("sandbox.yaml:2:7  kind: ") for line in lines)
     assert any(
-        line.startswith("sandbox.yaml:5:38  pools.wn.memory: ") for line in lines
+        line.startswith("sandbox.yaml:5:40  pools.wn.memory: ") for line in lines
     )
     assert any(line.startswith("other.yaml:2:1  rubbish: ") for line in lines)
     assert any(line.startswith("nowhere.yaml  ") for line in lines)

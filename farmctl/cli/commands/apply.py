@@ -72,16 +72,16 @@ def command(
             else make_plan(world, each.what, view=view)
             for each in named
         ]
-        change = Change(
-            command="apply",
-            plans=plans,
-            tasks={each.farm: _task(each) for each in named},
-            question=f"Apply this to {listed(each.farm for each in named)}?",
-        )
-        wishes = Wishes(
-            yes=yes, wait=wait, timeout=timeout, interrupt=interrupt, as_json=as_json
-        )
-        carry_out(world, change, wishes)
+    change = Change(
+        command="apply",
+        plans=plans,
+        tasks={each.farm: _task(each) for each in named},
+        question=f"Apply this to {listed(each.farm for each in named)}?",
+    )
+    wishes = Wishes(
+        yes=yes, wait=wait, timeout=timeout, interrupt=interrupt, as_json=as_json
+    )
+    carry_out(site, change, wishes)
 
 
 def _task(named: Named) -> Task:

@@ -52,18 +52,16 @@ def command(
         plan = make_destroy_plan(world, farm, view=view)
         nodes = len(view.farm(farm).vms)
 
-        def task(own: World, options: Options) -> Outcome:
-            return destroy_one(own, farm, options)
+    def task(own: World, options: Options) -> Outcome:
+        return destroy_one(own, farm, options)
 
-        carry_out(
-            world,
-            Change(
-                command="destroy",
-                plans=[plan],
-                tasks={farm: task},
-                question=f"End {farm} with its {counted(nodes, 'node')} for good?",
-            ),
-            Wishes(
-                yes=yes, wait=wait, timeout=timeout, interrupt=True, as_json=as_json
-            ),
-        )
+    change = Change(
+        command="destroy",
+        plans=[plan],
+        tasks={farm: task},
+        question=f"End {farm} with its {counted(nodes, 'node')} for good?",
+    )
+    wishes = Wishes(
+        yes=yes, wait=wait, timeout=timeout, interrupt=True, as_json=as_json
+    )
+    carry_out(site, change, wishes)

@@ -10,6 +10,7 @@ from farmctl.assembly import sites, worlds
 from farmctl.cli import explain_past, explain_view, moments, terminal
 from farmctl.cli.explaining import gather
 from farmctl.cli.options import complete_farm, json_option, site_file, site_option
+from farmctl.errors import NotPossibleError
 
 
 @click.command(
@@ -49,8 +50,14 @@ def command(
             _print(explain_past.sentences(past, now=now))
         return
     site = sites.load(site_file(own_site), os.environ)
+    journal = worlds.journal(terminal.say)
     with worlds.world(site, announce=terminal.say) as world:
-        why = gather(world, farm, worlds.journal(terminal.say))
+        try:
+            why = gather(world, farm, journal)
+        except NotPossibleError as error:
+            if farm in journal.farms():
+                error.hint = f"What it was: farmctl explain {farm} --at now"
+            raise
     if as_json:
         terminal.print_json(explain_view.document(why))
     else:

@@ -57,22 +57,16 @@ def command(
     with worlds.world(site, announce=terminal.say) as world:
         plan = make_scale_plan(world, farm, pool, size)
 
-        def task(own: World, options: Options) -> Outcome:
-            return scale_one(own, farm, pool, size, options)
+    def task(own: World, options: Options) -> Outcome:
+        return scale_one(own, farm, pool, size, options)
 
-        carry_out(
-            world,
-            Change(
-                command="scale",
-                plans=[plan],
-                tasks={farm: task},
-                question=f"Give {pool} of {farm} the size {size}?",
-            ),
-            Wishes(
-                yes=yes,
-                wait=wait,
-                timeout=timeout,
-                interrupt=interrupt,
-                as_json=as_json,
-            ),
-        )
+    change = Change(
+        command="scale",
+        plans=[plan],
+        tasks={farm: task},
+        question=f"Give {pool} of {farm} the size {size}?",
+    )
+    wishes = Wishes(
+        yes=yes, wait=wait, timeout=timeout, interrupt=interrupt, as_json=as_json
+    )
+    carry_out(site, change, wishes)

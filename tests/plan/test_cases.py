@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from farmctl.errors import FarmctlError
-from farmctl.model.nodes import Mark, VmState
+from farmctl.model.nodes import Mark, Tag, VmState
 from farmctl.model.view import Nic, SecurityGroup, Vm
 from farmctl.plan import lines, saved
 
@@ -19,6 +19,10 @@ def happen(world, event, farm):
     """Let one thing happen to the cloud."""
     event = dict(event)
     match event:
+        case {"vm": name, "address": address}:
+            vm = world.vm(name)
+            nics = tuple(replace(nic, address=address) for nic in vm.nics)
+            world.edit_vm(vm.id, nics=nics)
         case {"vm": name, **values}:
             vm = world.vm(name)
             if "state" in values:
@@ -28,6 +32,17 @@ def happen(world, event, farm):
             if "digest" in values:
                 values["tag"] = replace(vm.tag, digest=values.pop("digest"))
             world.edit_vm(vm.id, **values)
+        case {"surplus_group": name, "carried_by": user}:
+            group = SecurityGroup(
+                id=world.next_id(), name=name, owner_id=0, tag=Tag(farm=farm)
+            )
+            world.view = replace(world.view, groups=(*world.view.groups, group))
+            vm = world.vm(user)
+            nics = tuple(
+                replace(nic, security_group_ids=(*nic.security_group_ids, group.id))
+                for nic in vm.nics
+            )
+            world.edit_vm(vm.id, nics=nics)
         case {"doubled": name, "address": address}:
             vm = world.vm(name)
             nics = tuple(replace(nic, address=address) for nic in vm.nics)

@@ -17,15 +17,15 @@ from collections.abc import Mapping, Sequence
 from farmctl.errors import NotPossibleError
 from farmctl.model.attributes import Attributes, Ref
 
-MAX_VALUE = 256 * 1024
+MAX_VALUE = 1024 * 1024
 """The longest value, in bytes of UTF-8.
 
-Far above any start script or document; OpenNebula's own limit is the 16 MiB of a
-MySQL MEDIUMTEXT for a whole object.
+Far above any start script or document; OpenNebula 7.4 was seen to take as much in
+every kind of object.
 """
 
-MAX_TEXT = 1024 * 1024
-"""The longest template text, in bytes of UTF-8."""
+MAX_TEXT = 4 * MAX_VALUE
+"""The longest template text, in bytes; a MySQL MEDIUMTEXT holds four times as much."""
 
 MAX_NAME = 128
 """The longest name of an object, in bytes of UTF-8 (OpenNebula's limit)."""

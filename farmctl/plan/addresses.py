@@ -9,6 +9,7 @@ with a `seed`, so that the farms spread instead of racing for the next lowest.
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
@@ -176,12 +177,13 @@ def worker_addresses(cidr: str, count: int, *, in_use: Collection[str]) -> list[
     Raises:
         ExhaustedError: fewer are free.
     """
-    base = _ends(cidr)[0]
-    all_of_them = [
-        str(IPAddress(base + host)) for host in range(1, LAST_WORKER_HOST + 1)
-    ]
+    prefix = cidr.rpartition(".")[0]
     taken = set(in_use)
-    free = [address for address in all_of_them if address not in taken]
+    free = [
+        address
+        for host in range(1, LAST_WORKER_HOST + 1)
+        if (address := f"{prefix}.{host}") not in taken
+    ]
     if len(free) < count:
         raise ExhaustedError(
             f"{cidr} is full: {count} worker addresses are needed, {len(free)} of "
@@ -217,9 +219,9 @@ def public_problem(network: Network, view: CloudView, *, farm: str, wish: str) -
     }
     if wish == "auto":
         return ""
-    number = int(IPAddress(wish))
+    number = _number(wish)
     if not any(
-        int(IPAddress(each.first)) <= number < int(IPAddress(each.first)) + each.size
+        _number(each.first) <= number < _number(each.first) + each.size
         for each in network.ranges
         if each.first
     ):
@@ -241,6 +243,13 @@ def _rank(network_id: int | None, document_id: int | None) -> tuple[int, int]:
     return (1, document_id) if document_id is not None else (2, 0)
 
 
+# The same few addresses are read again for every farm of a cloud.
+@lru_cache(maxsize=65_536)
+def _number(address: str) -> int:
+    return int(IPAddress(address))
+
+
+@lru_cache(maxsize=65_536)
 def _ends(cidr: str) -> tuple[int, int]:
     network = IPNetwork(cidr)
     return int(network.first), int(network.last)
@@ -254,7 +263,7 @@ def _spans(network: Network) -> Iterator[tuple[int, int]]:
         yield from _readable(f"{address}/{wide}")
     for each in network.ranges:
         if each.first and each.size > 0:
-            first = int(IPAddress(each.first))
+            first = _number(each.first)
             yield first, first + each.size - 1
 
 
@@ -284,10 +293,10 @@ def _noted(document: Document | None) -> str:
     if not isinstance(noted, str):
         return ""
     try:
-        network = IPNetwork(noted)
+        first, last = _ends(noted)
     except (AddrFormatError, ValueError):
         return ""
-    return str(network) if network.prefixlen == _CLASS_C_PREFIX else ""
+    return noted if (first % _CLASS_C, last - first) == (0, _CLASS_C - 1) else ""
 
 
 def _document_claims(document: Document) -> Iterator[Claim]:

@@ -41,9 +41,9 @@ def test_enough_in_sum_but_in_pieces_too_small_is_told(kit):
     room = kit.capacity(workers=6, cpus=4.0)
     assert capacity.shortfalls(plan, room, ()) == [
         (
-            "No place for alice-wn-001 and 3 more: no worker hypervisor has 5 cores and "
-            "1024 MiB free together; the most on any one are 4 cores, 131072 MiB. Lower "
-            "the counts, make the nodes smaller, or end other VMs there."
+            "No place for alice-wn-001 and 3 more: no worker hypervisor has 5 cores "
+            "and 1024 MiB free together; the most on any one are 4 cores, 131072 MiB. "
+            "Lower the counts, make the nodes smaller, or end other VMs there."
         )
     ]
 
@@ -57,8 +57,8 @@ def test_a_class_that_is_all_disabled_is_told(kit):
         plan_of(kit, count=4), replace(room, hosts=hosts), ()
     ) == [
         (
-            "None of the worker hypervisors takes VMs; nodes that need one: 4. Enable one "
-            "in OpenNebula, or see why they are away."
+            "None of the worker hypervisors takes VMs; nodes that need one: 4. Enable "
+            "one in OpenNebula, or see why they are away."
         )
     ]
 
@@ -89,7 +89,7 @@ def test_a_node_made_anew_needs_no_more_than_it_had(kit, applied):
     )
     assert capacity.shortfalls(larger, kit.capacity(), [quota], vms=vms) == [
         (
-            "Needs 6 cores, the quota of user tina leaves 0. Lower the counts, or ask for "
-            "a larger quota."
+            "Needs 6 cores, the quota of user tina leaves 0. Lower the counts, or ask "
+            "for a larger quota."
         )
     ]

@@ -1,6 +1,6 @@
 """OpenNebula, the one adapter of the cloud port.
 
-    adapter   the port's methods, as calls
+    adapter   the port's methods, as calls            concurrency: several at once
     wire      one call: time-outs, repeating          refusals, transport_errors: errors
     server    pyone over kept connections             session: who asks
     text      values to template text, quoted or refused

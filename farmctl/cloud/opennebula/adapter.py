@@ -5,13 +5,12 @@ Each method is the calls that the port names, made over `wire`, written with `te
 who the user is: the cloud is the state.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, assert_never
 
 from farmctl.clock import Clock, SystemClock
 from farmctl.cloud.opennebula import accounts, paging, reader, tags, text
+from farmctl.cloud.opennebula.concurrency import at_once
 from farmctl.cloud.opennebula.session import Session
 from farmctl.cloud.opennebula.version import check_version
 from farmctl.cloud.opennebula.wire import Wire
@@ -88,7 +87,6 @@ class OpenNebula:
         connect_timeout: float = 5.0,
         cafile: str | None = None,
         clock: Clock | None = None,
-        threads: int = 4,
         page: int = PAGE,
     ) -> None:
         """Prepare the adapter; nothing is sent yet.
@@ -101,7 +99,6 @@ class OpenNebula:
             connect_timeout: seconds to wait for a connection.
             cafile: certificates to trust for https instead of the system's.
             clock: for pauses; the machine's if none is given.
-            threads: how many calls of one look are made at once.
             page: VMs read by one call.
         """
         self._clock = clock if clock is not None else SystemClock()
@@ -115,7 +112,6 @@ class OpenNebula:
             cafile=cafile,
         )
         self._page = page
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="farmctl-look")
 
     @property
     def endpoint(self) -> str:
@@ -129,7 +125,7 @@ class OpenNebula:
         the user's group, for users to whom quotas apply.
         """
         at = self._clock.now()
-        with self._together() as submit:
+        with at_once() as submit:
             version = submit(self._version)
             account = submit(self._account)
             vms = submit(self._all_vms)
@@ -156,7 +152,7 @@ class OpenNebula:
             )
 
     def capacity(self) -> Capacity:
-        with self._together() as submit:
+        with at_once() as submit:
             hosts = submit(self._ask_large, "one.hostpool.info")
             datastores = submit(self._ask_large, "one.datastorepool.info")
             return reader.capacity(
@@ -320,7 +316,6 @@ class OpenNebula:
 
     def close(self) -> None:
         self._wire.close()
-        self._pool.shutdown(cancel_futures=True)
 
     def _act(self, action: str, vm_id: int) -> None:
         self._wire.call("one.vm.action", action, vm_id, repeatable=True)
@@ -366,21 +361,6 @@ class OpenNebula:
 
     def _ask_large(self, method: str, *args: object) -> str:
         return self._ask(method, *args, large=True)
-
-    @contextmanager
-    def _together(self) -> Iterator[Callable[..., Future[Any]]]:
-        """Make calls at once; when one fails, those that have not begun never do."""
-        begun: list[Future[Any]] = []
-
-        def submit(call: Callable[..., Any], *args: object) -> Future[Any]:
-            begun.append(self._pool.submit(call, *args))
-            return begun[-1]
-
-        try:
-            yield submit
-        finally:
-            for each in begun:
-                each.cancel()
 
 
 def _without_name(attributes: Attributes) -> Attributes:

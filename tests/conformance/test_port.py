@@ -333,6 +333,7 @@ def test_an_address_that_is_taken_is_refused(cloud, one, tag, worker):
         cloud.instantiate(made, one.name("b"), worker, nic, hold=True)
 
 
+@pytest.mark.alone
 def test_a_node_whose_boot_failed_is_ended(cloud, one, worker):
     vm_id = node(cloud, one, worker)
     with one.fault("deploy"):

@@ -9,7 +9,7 @@ is stripped by its parser.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from farmctl.model.attributes import Attributes, Kind, Ref, Scalar, Vector
@@ -23,14 +23,24 @@ _SECRETIVE = ("CONTEXT",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What the ids in attributes are called, so that people can read a difference."""
+    """What the ids in attributes are called, so that people can read a difference.
+
+    `by_hand` turns the difference round: from what is wanted to what is shown.
+    """
 
     images: Mapping[str, str]
     groups: Mapping[str, str]
+    by_hand: bool = False
 
 
 def differences(
-    kind: Kind, wanted: Attributes, shown: Attributes, *, id_of: IdOf, names: Names
+    kind: Kind,
+    wanted: Attributes,
+    shown: Attributes,
+    *,
+    id_of: IdOf,
+    names: Names,
+    by_hand: bool = False,
 ) -> tuple[str, ...]:
     """Return what a change would do, a line each; nothing if all is as wanted.
 
@@ -40,9 +50,12 @@ def differences(
         shown: the content as OpenNebula shows it.
         id_of: resolves references.
         names: what ids are called.
+        by_hand: say instead what somebody did to what was as wanted.
     """
     if kind is Kind.SECURITY_GROUP:
-        return tuple(_rules(wanted, shown))
+        before, after = (wanted, shown) if by_hand else (shown, wanted)
+        return tuple(_rules(before, after))
+    names = replace(names, by_hand=by_hand)
     lines: list[str] = []
     for key in sorted(wanted):
         if key == "AR":
@@ -100,12 +113,12 @@ def _where(rule: Mapping[str, str]) -> str:
     return f"{address}+{number}"
 
 
-def _rules(wanted: Attributes, shown: Attributes) -> Iterator[str]:
-    should = Counter(tuple(sorted(rule.items())) for rule in rules_of(wanted))
-    does = Counter(tuple(sorted(rule.items())) for rule in rules_of(shown))
-    for rule in sorted((does - should).elements()):
+def _rules(before: Attributes, after: Attributes) -> Iterator[str]:
+    old = Counter(tuple(sorted(rule.items())) for rule in rules_of(before))
+    new = Counter(tuple(sorted(rule.items())) for rule in rules_of(after))
+    for rule in sorted((old - new).elements()):
         yield f"{rule_words(dict(rule))} removed"
-    for rule in sorted((should - does).elements()):
+    for rule in sorted((new - old).elements()):
         yield f"{rule_words(dict(rule))} added"
 
 
@@ -124,7 +137,8 @@ def _value(
         case _:
             should, does = vectors(wanted), vectors(shown)
             if len(should) != len(does):
-                yield f"{key}: {len(does)} -> {len(should)}"
+                counts = [str(len(does)), str(len(should))]
+                yield f"{key}: {' -> '.join(counts[:: -1 if names.by_hand else 1])}"
                 return
             for index, (one, other) in enumerate(zip(should, does, strict=True)):
                 label = key if len(should) == 1 else f"{key}[{index}]"
@@ -139,7 +153,8 @@ def _vector(
         yield from _scalar(f"{label}.{key}", old.get(key, ""), new[key], names)
 
 
-def _scalar(label: str, old: str, new: str, names: Names) -> Iterator[str]:
+def _scalar(label: str, shown: str, wanted: str, names: Names) -> Iterator[str]:
+    old, new = (wanted, shown) if names.by_hand else (shown, wanted)
     if label.endswith("SECURITY_GROUPS"):
         if _set(old) != _set(new):
             yield (

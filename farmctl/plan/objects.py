@@ -170,16 +170,22 @@ class _Drawing:
             for key, value in wanted.attributes.items()
             if kind is not Kind.NETWORK or key not in FIXED
         }
+        written = shown.tag.digest if shown.tag else ""
+        drift = written == tag.digest
         changes = compare.differences(
-            kind, compared, shown.attributes, id_of=self.ids.get, names=self.names
+            kind,
+            compared,
+            shown.attributes,
+            id_of=self.ids.get,
+            names=self.names,
+            by_hand=drift,
         )
         if shown.name != wanted.name:
-            changes = (f"name {shown.name} -> {wanted.name}", *changes)
-        written = shown.tag.digest if shown.tag else ""
-        if written == tag.digest and not changes:
+            names = (wanted.name, shown.name) if drift else (shown.name, wanted.name)
+            changes = (f"name {' -> '.join(names)}", *changes)
+        if drift and not changes:
             keeps[kind.value] = keeps.get(kind.value, 0) + 1
             return
-        drift = written == tag.digest
         steps.append(
             ChangeObject(
                 kind=kind,

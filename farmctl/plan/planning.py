@@ -216,8 +216,8 @@ def _open_public_network(target: Target, view: CloudView) -> Iterator[Note]:
         if network is not None and _DEFAULT_GROUP in [part.strip() for part in parts]:
             yield Note(
                 subject=f"network {network.name}",
-                message="carries OpenNebula's security group 0, which lets everything "
-                "in to each router; its firewall alone guards the farm. An admin "
-                f"takes it off: onevnet update {network.id} --append, with "
-                'SECURITY_GROUPS=""',
+                message="lets everything in to each router by OpenNebula's security "
+                "group 0; the router's own firewall alone guards the farm. An admin "
+                f"takes it off with onevnet update {network.id} --append FILE, the "
+                'file being SECURITY_GROUPS=""',
             )

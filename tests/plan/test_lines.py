@@ -41,4 +41,4 @@ def test_an_open_public_network_is_named(kit):
     )
     plan = kit.draw(kit.site(), kit.farm(), replace(view, networks=networks))
     assert [note.subject for note in plan.notes] == ["network public"]
-    assert "security group 0" in plan.notes[0].message
+    assert "lets everything in" in plan.notes[0].message

@@ -1,0 +1,97 @@
+"""The server's process: `python -m farmctl.embedded DIRECTORY`.
+
+Started by `process.start`, which has written the settings there. Holds the lock on
+the directory as long as it lives; says `ready` on the descriptor that it was given
+once it answers. Ends with 3 where a port is taken, 4 where the directory is another's.
+"""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import secrets
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+from farmctl.embedded.engine import Engine
+from farmctl.embedded.server import LOOPBACK, Wires, listen
+from farmctl.embedded.settings import PRIVATE, Settings
+
+PORT_TAKEN = 3
+DIRECTORY_TAKEN = 4
+NO_STORE = 5
+_LOG = logging.getLogger("farmctl.embedded")
+
+
+def main(directory: Path) -> int:
+    """Serve the cloud in that directory until told to stop; return the exit status."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s %(message)s"
+    )
+    settings = Settings.from_json((directory / "settings.json").read_text())
+    lock = (directory / "server.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        _LOG.critical("another server has %s", directory)
+        return DIRECTORY_TAKEN
+    try:
+        rpc, gate = listen(settings.port), listen(settings.onegate_port)
+    except OSError as error:
+        ports = f"{settings.port} or {settings.onegate_port}"
+        _LOG.critical("port %s on %s is taken: %s", ports, LOOPBACK, error.strerror)
+        return PORT_TAKEN
+    try:
+        password, renew = _password(settings)
+        engine = Engine(settings, password=password, renew=renew)
+    except (sqlite3.Error, OSError) as error:
+        _LOG.critical("cannot keep the cloud's state in %s: %s", directory, error)
+        return NO_STORE
+    engine.cloud.onegate_url = f"http://{LOOPBACK}:{gate.getsockname()[1]}"
+    _announce(settings, rpc.getsockname()[1], gate.getsockname()[1])
+    try:
+        asyncio.run(_serve(Wires(engine), rpc, gate))
+    finally:
+        settings.endpoint_file.unlink(missing_ok=True)
+        engine.close()
+    return 0
+
+
+async def _serve(wires: Wires, rpc: socket.socket, gate: socket.socket) -> None:
+    await wires.run(rpc, gate)
+
+
+def _password(settings: Settings) -> tuple[str, bool]:
+    """Return oneadmin's password, and whether it had to be made."""
+    file = settings.auth_file
+    if file.exists():
+        return file.read_text().strip().partition(":")[2], False
+    password = secrets.token_urlsafe(24)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    with os.fdopen(descriptor, "w") as written:
+        written.write(f"oneadmin:{password}\n")
+    return password, True
+
+
+def _announce(settings: Settings, port: int, onegate_port: int) -> None:
+    told = {
+        "pid": os.getpid(),
+        "rpc_url": f"http://{LOOPBACK}:{port}/RPC2",
+        "onegate_url": f"http://{LOOPBACK}:{onegate_port}",
+        "auth_file": str(settings.auth_file),
+    }
+    draft = settings.endpoint_file.with_suffix(".new")
+    draft.write_text(json.dumps(told))
+    draft.replace(settings.endpoint_file)
+    descriptor = os.environ.pop("FARMCTL_READY_FD", "")
+    if descriptor:
+        # The sockets listen already: whoever connects now is answered.
+        os.write(int(descriptor), b"ready\n")
+        os.close(int(descriptor))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

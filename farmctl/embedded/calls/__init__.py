@@ -1,0 +1,44 @@
+"""The methods of OpenNebula's API, a module per resource.
+
+`registry` knows them by name; importing this package registers all of them.
+"""
+
+from farmctl.embedded.calls import (
+    acl,
+    clusters,
+    datastores,
+    documents,
+    groups,
+    hosts,
+    images,
+    machine_changes,
+    machine_disks,
+    machine_pool,
+    machines,
+    networks,
+    routers,
+    security_groups,
+    system,
+    templates,
+    users,
+)
+
+__all__ = [
+    "acl",
+    "clusters",
+    "datastores",
+    "documents",
+    "groups",
+    "hosts",
+    "images",
+    "machine_changes",
+    "machine_disks",
+    "machine_pool",
+    "machines",
+    "networks",
+    "routers",
+    "security_groups",
+    "system",
+    "templates",
+    "users",
+]

@@ -1,0 +1,420 @@
+"""Changes of VMs that are there: NICs, size, configuration, snapshots."""
+
+import re
+
+from farmctl.embedded import capacity, contexts, hotplug, nics
+from farmctl.embedded.attributes import (
+    Attributes,
+    Vector,
+    ids_of,
+    number_text,
+    parse,
+    restricted,
+    restricted_change,
+)
+from farmctl.embedded.calls.machines import reach, right_for
+from farmctl.embedded.calls.registry import Answer, method
+from farmctl.embedded.calls.restrictions import MACHINE
+from farmctl.embedded.calls.shared import refuse_restricted
+from farmctl.embedded.cloud import Cloud, actor
+from farmctl.embedded.machine import Machine
+from farmctl.embedded.permissions import Caller, Inquiry, Right, require
+from farmctl.embedded.quotas import Usage, charge
+from farmctl.embedded.refusal import RPC_API, Refusal, internal, wrong_state
+from farmctl.embedded.states import Action, Lcm, State
+
+_BANDWIDTH = tuple(
+    f"{way}_{what}"
+    for way in ("INBOUND", "OUTBOUND")
+    for what in ("AVG_BW", "PEAK_BW", "PEAK_KB")
+)
+_CONFIGURABLE = (
+    "OS",
+    "FEATURES",
+    "INPUT",
+    "GRAPHICS",
+    "VIDEO",
+    "RAW",
+    "CPU_MODEL",
+)
+_CONFIGURABLE_STATES = (
+    State.PENDING,
+    State.HOLD,
+    State.POWEROFF,
+    State.UNDEPLOYED,
+)
+_CONFIGURABLE_LCM = (
+    Lcm.PROLOG,
+    Lcm.RUNNING,
+    Lcm.EPILOG,
+    Lcm.SHUTDOWN,
+    Lcm.SHUTDOWN_POWEROFF,
+    Lcm.SHUTDOWN_UNDEPLOY,
+    Lcm.EPILOG_UNDEPLOY,
+    Lcm.PROLOG_UNDEPLOY,
+    Lcm.HOTPLUG_SAVEAS_POWEROFF,
+    Lcm.HOTPLUG_PROLOG_POWEROFF,
+    Lcm.HOTPLUG_EPILOG_POWEROFF,
+    Lcm.BOOT_FAILURE,
+    Lcm.PROLOG_FAILURE,
+    Lcm.EPILOG_FAILURE,
+    Lcm.EPILOG_UNDEPLOY_FAILURE,
+    Lcm.PROLOG_MIGRATE_POWEROFF,
+    Lcm.PROLOG_MIGRATE_POWEROFF_FAILURE,
+    Lcm.BOOT_UNDEPLOY_FAILURE,
+    Lcm.PROLOG_UNDEPLOY_FAILURE,
+)
+_OFFLINE = (State.PENDING, State.HOLD)
+_ETH = re.compile(r"ETH[0-9]+_[A-Za-z0-9_]+")
+
+
+@method("one.vm.attachnic", "is")
+def attach_nic(cloud: Cloud, caller: Caller, vm_id: int, text: str) -> Answer:
+    """Attach a NIC or an alias."""
+    vm = cloud.pools.machines.get(vm_id)
+    _no_router(vm)
+    given = parse(text)
+    inquiry = Inquiry(cloud.pools, caller).needs(right_for("nic-attach"), vm)
+    nics.ask(cloud, inquiry, given, caller.uid)
+    inquiry.decide()
+    refuse_restricted(caller, "NIC includes", restricted(given, MACHINE))
+    charge(cloud.pools, vm.uid, vm.gid, nics.usage(cloud, given, caller.uid))
+    if not vm.running() and vm.state is not State.POWEROFF:
+        raise wrong_state(
+            f"Could not add a new NIC to VM {vm_id}, wrong state {vm.state_name()}."
+        )
+    name = "NIC_ALIAS" if "NIC_ALIAS" in given else "NIC"
+    nic = given.vector(name)
+    if nic is None:
+        raise wrong_state("Wrong format or missing NIC attribute")
+    cloud.pools.touch(vm)
+    try:
+        _add_nic(cloud, vm, name, nic, caller.uid)
+    except Refusal as error:
+        raise wrong_state(error.message) from None
+    _hotplug_nic(cloud, caller, vm, nic, "attach-nic")
+    return vm_id
+
+
+@method("one.vm.detachnic", "ii")
+def detach_nic(cloud: Cloud, caller: Caller, vm_id: int, nic_id: int) -> Answer:
+    """Detach a NIC or an alias."""
+    vm = cloud.pools.machines.get(vm_id)
+    _no_router(vm)
+    require(cloud.pools, caller, right_for("nic-attach"), vm)
+    if not vm.running() and vm.state is not State.POWEROFF:
+        raise wrong_state(
+            f"Could not detach NIC from VM {vm_id}, wrong state {vm.state_name()}."
+        )
+    nic = hotplug.find_nic(vm, nic_id)
+    if nic is None:
+        raise wrong_state(
+            f"Could not detach NIC with NIC_ID {nic_id}, it does not exist."
+        )
+    cloud.pools.touch(vm)
+    nic["ATTACH"] = "YES"
+    _hotplug_nic(cloud, caller, vm, nic, "detach-nic")
+    return vm_id
+
+
+@method("one.vm.updatenic", "iis|i")
+def update_nic(  # noqa: PLR0917  # OpenNebula's own
+    cloud: Cloud, caller: Caller, vm_id: int, nic_id: int, text: str, append: int = 0
+) -> Answer:
+    """Change a NIC's own attributes; address and network stay."""
+    vm = cloud.pools.machines.get(vm_id)
+    _no_router(vm)
+    nic = hotplug.find_nic(vm, nic_id)
+    if nic is None:
+        raise wrong_state(f"VM {vm_id}: NIC {nic_id} does not exists")
+    if "PARENT_ID" in nic:
+        raise wrong_state("Action not supported for NIC_ALIAS")
+    given = parse(text)
+    require(cloud.pools, caller, right_for("nic-attach"), vm)
+    refuse_restricted(caller, "NIC includes", restricted(given, MACHINE))
+    prefix = f"Error updating NIC ({nic_id}) for VM {vm_id}: "
+    states = (State.PENDING, State.HOLD, State.POWEROFF, State.UNDEPLOYED)
+    if not vm.running() and vm.state not in states:
+        raise wrong_state(f"{prefix}Wrong state {vm.state_name()}")
+    wanted = given.vector("NIC")
+    if wanted is None:
+        raise wrong_state(f"{prefix}Wrong NIC definition, attribute is missing")
+    cloud.pools.touch(vm)
+    if not append:
+        for name in _BANDWIDTH:
+            nic.pop(name, None)
+    fixed = ("NETWORK_ID", "NETWORK", "IP", "MAC", "NIC_ID", "AR_ID", "TARGET", "NAME")
+    nic.update({k: v for k, v in wanted.items() if k not in fixed})
+    if vm.running():
+        hotplug.turn_page(cloud, vm, Action.NIC_UPDATE, actor(caller))
+        hotplug.change(cloud, vm, Lcm.HOTPLUG_NIC, {"what": "update-nic"})
+    return vm_id
+
+
+@method("one.vm.attachsg", "iii")
+def attach_group(  # noqa: PLR0917  # OpenNebula's own
+    cloud: Cloud, caller: Caller, vm_id: int, nic_id: int, group_id: int
+) -> Answer:
+    """Put a NIC into one more security group."""
+    return _change_groups(cloud, caller, vm_id, nic_id, group_id, add=True)
+
+
+@method("one.vm.detachsg", "iii")
+def detach_group(  # noqa: PLR0917  # OpenNebula's own
+    cloud: Cloud, caller: Caller, vm_id: int, nic_id: int, group_id: int
+) -> Answer:
+    """Take a NIC out of a security group."""
+    return _change_groups(cloud, caller, vm_id, nic_id, group_id, add=False)
+
+
+@method("one.vm.resize", "is|b")
+def resize(
+    cloud: Cloud, caller: Caller, vm_id: int, text: str, enforce: bool = False
+) -> Answer:
+    """Give a VM another size; a running one where its memory can change."""
+    given = parse(text)
+    if not caller.is_admin():
+        refuse_restricted(
+            caller, "Template includes", restricted_change(given, Attributes(), MACHINE)
+        )
+    vm = reach(cloud, caller, vm_id, "resize")
+    old_cpu, old_memory = vm.cpu(), vm.memory()
+    old_vcpu = vm.template.integer("VCPU") or 1
+    cpu = given.number("CPU") or old_cpu
+    memory = given.integer("MEMORY") or old_memory
+    vcpu = given.integer("VCPU") or old_vcpu
+    if cpu < 0 or memory < 0 or vcpu < 0:
+        raise wrong_state("CPU, MEMORY and VCPU attributes must be positive")
+    amounts = {"CPU": cpu - old_cpu, "MEMORY": float(memory - old_memory)}
+    if vm.counted_running:
+        amounts.update({f"RUNNING_{k}": v for k, v in dict(amounts).items()})
+    charge(cloud.pools, vm.uid, vm.gid, [Usage("VM", "", amounts)])
+    if not vm.running() and vm.state not in (
+        State.POWEROFF,
+        State.UNDEPLOYED,
+        *_OFFLINE,
+    ):
+        raise wrong_state(
+            f"Could not perform resize on {vm_id}, wrong state {vm.state_name()}."
+        )
+    host = cloud.pools.hosts.find(vm.record().hid) if vm.history else None
+    if enforce and host is not None and vm.id in host.vms:
+        more_cpu = round((cpu - old_cpu) * 100)
+        lack = capacity.lacks(host, more_cpu, (memory - old_memory) * 1024)
+        if lack:
+            raise wrong_state(f"Host {host.id} does not have enough capacity. {lack}")
+    hotplug.set_size(cloud, vm, cpu=cpu, memory=memory, vcpu=vcpu)
+    if vm.running():
+        hotplug.turn_page(cloud, vm, Action.RESIZE, actor(caller))
+        detail = {
+            "what": "resize",
+            "cpu": number_text(old_cpu),
+            "memory": str(old_memory),
+            "vcpu": str(old_vcpu),
+        }
+        hotplug.change(cloud, vm, Lcm.HOTPLUG_RESIZE, detail)
+    return vm_id
+
+
+@method("one.vm.updateconf", "is|i")
+def update_configuration(
+    cloud: Cloud, caller: Caller, vm_id: int, text: str, append: int = 0
+) -> Answer:
+    """Change CONTEXT, OS, GRAPHICS and the like."""
+    if append not in (0, 1):
+        raise Refusal(RPC_API, "Wrong update type")
+    given = parse(text)
+    vm = reach(cloud, caller, vm_id, "updateconf")
+    if not caller.is_admin():
+        name = restricted_change(given, vm.template, MACHINE)
+        refuse_restricted(caller, "Template includes", name)
+    allowed = vm.state in _CONFIGURABLE_STATES or (
+        vm.state is State.ACTIVE and vm.lcm in _CONFIGURABLE_LCM
+    )
+    if not allowed:
+        raise internal(f"configuration cannot be updated in state {vm.state_name()}")
+    for name in _CONFIGURABLE:
+        _replace(vm, given, name, append=bool(append))
+    changed = _new_context(cloud, vm, given.vector("CONTEXT"), append=bool(append))
+    if changed and vm.running():
+        hotplug.change(cloud, vm, Lcm.HOTPLUG, {"what": "context"})
+    return vm_id
+
+
+@method("one.vm.snapshotcreate", "i|s")
+def create_snapshot(cloud: Cloud, caller: Caller, vm_id: int, name: str = "") -> Answer:
+    """Make a snapshot of a running VM, and return its number."""
+    vm = reach(cloud, caller, vm_id, "snapshot")
+    if not vm.running():
+        raise wrong_state(
+            f"Could not create a new snapshot for VM {vm_id}, "
+            f"wrong state {vm.state_name()}."
+        )
+    number = max((int(s["SNAPSHOT_ID"]) for s in hotplug.snapshots(vm)), default=-1) + 1
+    vm.template.add(
+        "SNAPSHOT",
+        {
+            "ACTION": "CREATE",
+            "HYPERVISOR_ID": f"snap-{number}",
+            "NAME": name or f"snapshot-{number}",
+            "SNAPSHOT_ID": str(number),
+            "TIME": str(cloud.now()),
+        },
+    )
+    detail = {"what": "snapshot-create", "snapshot": str(number)}
+    hotplug.change(cloud, vm, Lcm.HOTPLUG_SNAPSHOT, detail)
+    return number
+
+
+@method("one.vm.snapshotrevert", "ii")
+def revert_snapshot(
+    cloud: Cloud, caller: Caller, vm_id: int, snapshot_id: int
+) -> Answer:
+    """Take a running VM back to a snapshot."""
+    vm = _with_snapshot(
+        cloud, caller, vm_id, snapshot_id, f"revert VM {vm_id} to snapshot"
+    )
+    detail = {"what": "snapshot-revert", "snapshot": str(snapshot_id)}
+    hotplug.change(cloud, vm, Lcm.HOTPLUG_SNAPSHOT, detail)
+    return vm_id
+
+
+@method("one.vm.snapshotdelete", "ii")
+def delete_snapshot(
+    cloud: Cloud, caller: Caller, vm_id: int, snapshot_id: int
+) -> Answer:
+    """Delete a snapshot."""
+    vm = _with_snapshot(cloud, caller, vm_id, snapshot_id, "delete snapshot")
+    detail = {"what": "snapshot-delete", "snapshot": str(snapshot_id)}
+    hotplug.change(cloud, vm, Lcm.HOTPLUG_SNAPSHOT, detail)
+    return vm_id
+
+
+def _no_router(vm: Machine) -> None:
+    if "VROUTER_ID" in vm.template:
+        raise wrong_state("Action is not supported for virtual router VMs")
+
+
+def _add_nic(cloud: Cloud, vm: Machine, name: str, nic: Vector, uid: int) -> None:
+    number = max((int(n["NIC_ID"]) for n in vm.all_nics()), default=-1) + 1
+    nic["NIC_ID"] = str(number)
+    if name == "NIC_ALIAS":
+        nics.attach_to_parent(vm, nic, "Alias not found.")
+    else:
+        nic.setdefault("NAME", f"NIC{number}")
+    nics.acquire(cloud, vm, nic, uid, vm.template.vector("NIC_DEFAULT"))
+    vm.template.add(name, nic)
+    nics.refresh_rules(cloud, vm)
+    context = vm.template.vector("CONTEXT")
+    if context is not None:
+        contexts.network_context(cloud, vm, context)
+
+
+def _hotplug_nic(
+    cloud: Cloud, caller: Caller, vm: Machine, nic: Vector, what: str
+) -> None:
+    alias = "PARENT_ID" in nic
+    attach = what == "attach-nic"
+    if alias:
+        action = Action.ALIAS_ATTACH if attach else Action.ALIAS_DETACH
+    else:
+        action = Action.NIC_ATTACH if attach else Action.NIC_DETACH
+    state = Lcm.HOTPLUG_NIC if vm.running() else Lcm.HOTPLUG_NIC_POWEROFF
+    hotplug.turn_page(cloud, vm, action, actor(caller))
+    hotplug.change(cloud, vm, state, {"what": what, "nic": nic["NIC_ID"]})
+
+
+def _change_groups(  # noqa: PLR0917  # one call's parts
+    cloud: Cloud,
+    caller: Caller,
+    vm_id: int,
+    nic_id: int,
+    group_id: int,
+    *,
+    add: bool,
+) -> int:
+    vm = cloud.pools.machines.get(vm_id)
+    nic = hotplug.find_nic(vm, nic_id)
+    if nic is None:
+        raise internal(f"VM {vm_id} doesn't have NIC id {nic_id}")
+    inquiry = Inquiry(cloud.pools, caller).needs(right_for("sg-attach"), vm)
+    group = cloud.pools.security_groups.find(group_id)
+    if add:
+        if group is None:
+            raise wrong_state(
+                f"Could not attach SG {group_id} to VM, SG does not exist"
+            )
+        inquiry.needs(Right.USE, group)
+    inquiry.decide()
+    allowed = (State.POWEROFF, State.SUSPENDED, State.UNDEPLOYED, *_OFFLINE)
+    if not vm.running() and vm.state not in allowed:
+        raise wrong_state(f"VM {vm_id} is in wrong state {vm.state_name()}")
+    groups = ids_of(nic.get("SECURITY_GROUPS", ""))
+    if add and group_id in groups:
+        raise wrong_state(f"VM {vm_id} SG {group_id} already in NIC {nic_id}")
+    if not add and group_id not in groups:
+        raise wrong_state(f"VM {vm_id} NIC {nic_id} doesn't contain SG {group_id}")
+    cloud.pools.touch(vm)
+    left = [*groups, group_id] if add else [g for g in groups if g != group_id]
+    nic["SECURITY_GROUPS"] = ",".join(map(str, sorted(left)))
+    nics.refresh_rules(cloud, vm)
+    if vm.running():
+        hotplug.change(cloud, vm, Lcm.HOTPLUG_NIC, {"what": "groups"})
+    return vm_id
+
+
+def _replace(vm: Machine, given: Attributes, name: str, *, append: bool) -> None:
+    wanted = given.vector(name)
+    if wanted is None:
+        return
+    current = vm.template.vector(name)
+    if append and current is not None:
+        current.update(wanted)
+    else:
+        kept = {"UUID": current["UUID"]} if current and "UUID" in current else {}
+        vm.template.put(name, {**kept, **wanted})
+
+
+def _new_context(
+    cloud: Cloud, vm: Machine, given: Vector | None, *, append: bool
+) -> bool:
+    if given is None:
+        return False
+    current = vm.template.vector("CONTEXT")
+    if current is None:
+        raise internal("Virtual machine does not have context, cannot add a new one.")
+    for name, value in given.items():
+        if current.get(name) != value and _ETH.fullmatch(name):
+            verb = "update" if name in current else "add"
+            raise internal(
+                f"Unable to {verb} {name}, update NIC to update network context"
+            )
+    kept: Vector = {k: v for k, v in current.items() if k in ("TARGET", "DISK_ID")}
+    fresh = {k: v for k, v in given.items() if current.get(k) != v}
+    changed = bool(fresh) or (
+        not append and set(current) - set(given) - set(kept) > set()
+    )
+    new = dict(current) if append else {}
+    for name in sorted(fresh):
+        new[name] = contexts.replaced(cloud, vm, fresh[name])
+    new.update({k: v for k, v in given.items() if k not in fresh})
+    new.update(kept)
+    vm.template.put("CONTEXT", new)
+    contexts.network_context(cloud, vm, new)
+    contexts.token_context(cloud, vm, new)
+    return changed
+
+
+def _with_snapshot(  # noqa: PLR0917  # one call's parts
+    cloud: Cloud, caller: Caller, vm_id: int, snapshot_id: int, what: str
+) -> Machine:
+    vm = reach(cloud, caller, vm_id, "snapshot")
+    of = "" if what.startswith("revert") else f" for VM {vm_id}"
+    if not vm.running():
+        raise wrong_state(
+            f"Could not {what} {snapshot_id}{of}, wrong state {vm.state_name()}."
+        )
+    known = {s["SNAPSHOT_ID"] for s in hotplug.snapshots(vm)}
+    if str(snapshot_id) not in known:
+        raise wrong_state(f"Could not {what} {snapshot_id}{of}, it does not exist.")
+    return vm

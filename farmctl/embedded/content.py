@@ -1,0 +1,239 @@
+"""What a new cloud holds: a small computing centre's, ready for example farms."""
+
+from farmctl.embedded.attributes import Attributes
+from farmctl.embedded.calls import acl
+from farmctl.embedded.calls.datastores import make
+from farmctl.embedded.calls.hosts import described
+from farmctl.embedded.calls.networks import be_ready
+from farmctl.embedded.calls.users import digest
+from farmctl.embedded.cloud import Cloud
+from farmctl.embedded.entities import (
+    USED_BY_ALL,
+    Cluster,
+    Group,
+    Host,
+    Image,
+    Network,
+    SecurityGroup,
+    User,
+    Zone,
+)
+from farmctl.embedded.permissions import ALL, GROUP, KINDS, Right
+from farmctl.embedded.states import HostState
+
+# Objects that people make begin at this number, as OpenNebula's do.
+_FIRST_OWN = 100
+_KIB = 1024
+_IMAGES = {
+    "openwrt-24.10": 128,
+    "debian-router-12": 2048,
+    "head-el9-2026-11": 20480,
+    "wn-el9-2026-10": 20480,
+    "wn-el9-2026-11": 20480,
+    "dask-2026-11": 10240,
+    "imaging-2026-11": 20480,
+    "debian-12": 2048,
+}
+
+
+def fill(cloud: Cloud, password: str) -> None:
+    """Fill a new cloud; `password` is oneadmin's."""
+    _people(cloud, password)
+    _rules(cloud)
+    _places(cloud)
+    pools = cloud.pools
+    pools.security_groups.next_id = 0
+    rules = Attributes(
+        {
+            "DESCRIPTION": ["The default security group is added to every network."],
+            "RULE": [
+                {"PROTOCOL": "ALL", "RULE_TYPE": "OUTBOUND"},
+                {"PROTOCOL": "ALL", "RULE_TYPE": "INBOUND"},
+            ],
+        }
+    )
+    pools.add(
+        SecurityGroup(
+            id=pools.new_id(SecurityGroup),
+            name="default",
+            template=rules,
+            permissions=list(USED_BY_ALL),
+        )
+    )
+    if cloud.settings.content:
+        _images(cloud)
+        _public(cloud)
+    for pool in (
+        pools.groups,
+        pools.clusters,
+        pools.security_groups,
+        pools.datastores,
+    ):
+        pool.next_id = max(pool.next_id, _FIRST_OWN)
+    for pool in (pools.security_groups, pools.images, pools.networks, pools.datastores):
+        for item in pool:
+            item.uid = item.gid = 0
+            item.uname = item.gname = "oneadmin"
+            pools.touch(item)
+    pools.note("filled", True)
+
+
+def _people(cloud: Cloud, password: str) -> None:
+    pools = cloud.pools
+    sunstone = Attributes(
+        {
+            "SUNSTONE": [
+                {
+                    "DEFAULT_VIEW": "cloud",
+                    "GROUP_ADMIN_DEFAULT_VIEW": "groupadmin",
+                    "GROUP_ADMIN_VIEWS": "groupadmin,cloud",
+                    "VIEWS": "cloud",
+                }
+            ]
+        }
+    )
+    pools.add(Group(id=pools.new_id(Group), name="oneadmin", users=[0, 1]))
+    pools.add(Group(id=pools.new_id(Group), name="users", template=sunstone))
+    for name, driver in (("oneadmin", "core"), ("serveradmin", "server_cipher")):
+        user_id = pools.new_id(User)
+        pools.add(
+            User(
+                id=user_id,
+                name=name,
+                uid=user_id,
+                gid=0,
+                uname=name,
+                gname="oneadmin",
+                groups=[0],
+                # The server's own account has a password that nobody knows.
+                password=digest(
+                    password if user_id == 0 else str(pools.values["secret"])
+                ),
+                auth_driver=driver,
+            )
+        )
+
+
+def _rules(cloud: Cloud) -> None:
+    own = ("VM", "IMAGE", "TEMPLATE", "DOCUMENT", "SECGROUP", "VMGROUP", "BACKUPJOB")
+    kinds = sum(KINDS[kind] for kind in own)
+    acl.add_rule(cloud, GROUP | 1, kinds | ALL, Right.CREATE, ALL)
+    acl.add_rule(cloud, ALL, KINDS["ZONE"] | ALL, Right.USE, ALL)
+    market = KINDS["MARKETPLACE"] | KINDS["MARKETPLACEAPP"]
+    acl.add_rule(cloud, ALL, market | ALL, Right.USE, ALL)
+    acl.group_rules(cloud, 1)
+
+
+def _places(cloud: Cloud) -> None:
+    pools, settings = cloud.pools, cloud.settings
+    reserved = Attributes({"RESERVED_CPU": [""], "RESERVED_MEM": [""]})
+    pools.add(Cluster(id=pools.new_id(Cluster), name="default", template=reserved))
+    pools.add(
+        Zone(
+            id=pools.new_id(Zone),
+            name="OpenNebula",
+            template=Attributes({"ENDPOINT": ["-"]}),
+        )
+    )
+    stores: tuple[tuple[str, str, dict[str, str]], ...] = (
+        ("system", "SYSTEM_DS", {"SHARED": "YES"}),
+        ("default", "IMAGE_DS", {}),
+        ("files", "FILE_DS", {}),
+        ("gluster", "SYSTEM_DS", {"SHARED": "YES"}),
+        ("lvm", "SYSTEM_DS", {"SHARED": "NO", "DS_LIVE_MIGRATE": "NO"}),
+        ("images", "IMAGE_DS", {}),
+    )
+    for number, (name, kind, more) in enumerate(stores):
+        if number == 3:  # noqa: PLR2004  # the three that OpenNebula makes itself
+            pools.datastores.next_id = _FIRST_OWN
+        template = Attributes({"NAME": [name], "TYPE": [kind], "TM_MAD": ["dummy"]})
+        if kind == "IMAGE_DS":
+            template.put("DS_MAD", "dummy")
+        if kind == "FILE_DS":
+            template.put("DS_MAD", "fs")
+        for attribute, value in more.items():
+            template.put(attribute, value)
+        store = make(cloud, template, cluster_id=0)
+        # Placing on it by mistake would hide that a class was not asked for.
+        store.state = 1 if name == "system" else 0
+        pools.add(store)
+    for prefix, farm_class, count, cores, memory in (
+        (
+            "svc",
+            "service",
+            settings.service_hosts,
+            settings.service_cores,
+            settings.service_memory,
+        ),
+        (
+            "wrk",
+            "worker",
+            settings.worker_hosts,
+            settings.worker_cores,
+            settings.worker_memory,
+        ),
+    ):
+        for number in range(count):
+            host = Host(
+                id=pools.new_id(Host),
+                name=f"{prefix}-{number:02d}",
+                state=HostState.MONITORED,
+                total_cpu=cores * 100,
+                total_memory=memory * _KIB,
+                created=cloud.timeline.now(),
+            )
+            host.template = described(host)
+            host.template.put("FARM_CLASS", farm_class)
+            pools.add(host)
+
+
+def _images(cloud: Cloud) -> None:
+    pools = cloud.pools
+    store = pools.datastores.named("images")
+    if store is None:
+        return
+    for name, size in _IMAGES.items():
+        image = Image(
+            id=pools.new_id(Image),
+            name=name,
+            size=size,
+            datastore_id=store.id,
+            path=f"https://images.example.org/{name}.qcow2",
+            regtime=cloud.now(),
+            modtime=cloud.now(),
+            template=Attributes({"DEV_PREFIX": ["sd"]}),
+            permissions=list(USED_BY_ALL),
+        )
+        store.images.append(image.id)
+        pools.add(image)
+
+
+def _public(cloud: Cloud) -> None:
+    pools = cloud.pools
+    template = Attributes(
+        {
+            "VN_MAD": ["dummy"],
+            "BRIDGE": ["br-public"],
+            "NETWORK_ADDRESS": ["203.0.113.0"],
+            "NETWORK_MASK": ["255.255.255.0"],
+            "GATEWAY": ["203.0.113.1"],
+            "DNS": ["203.0.113.1"],
+            "SECURITY_GROUPS": ["0"],
+            "AR": [
+                {
+                    "TYPE": "IP4",
+                    "IP": "203.0.113.10",
+                    "SIZE": str(cloud.settings.public_addresses),
+                }
+            ],
+        }
+    )
+    network = Network(
+        id=pools.new_id(Network),
+        name="public",
+        bridge="br-public",
+        template=template,
+        permissions=list(USED_BY_ALL),
+    )
+    be_ready(network)
+    pools.add(network)

@@ -143,7 +143,7 @@ def test_delete_each_kind(cloud, asked):
     assert asked() == [
         ("one.document.delete", 5),
         ("one.secgroup.delete", 5),
-        ("one.vn.delete", 5, False),
+        ("one.vn.delete", 5),
         ("one.template.delete", 5, False),
     ]
 

@@ -235,8 +235,8 @@ class OpenNebula:
 
     def delete(self, kind: Kind, object_id: int) -> None:
         method = f"{_POOL_CALL[kind]}.delete"
-        # A network and a template take a flag: by force, and with their images.
-        more = (False,) if kind in {Kind.NETWORK, Kind.TEMPLATE} else ()
+        # Without its images. (A network's flag, by force, is not in 6.10.)
+        more = (False,) if kind is Kind.TEMPLATE else ()
         try:
             self._wire.call(method, object_id, *more, repeatable=True)
         except GoneError:

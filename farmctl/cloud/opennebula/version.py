@@ -1,8 +1,9 @@
 """Which versions of OpenNebula the adapter knows.
 
-All calls that it makes have the same arguments and answers from 6.10 to 7.4; what
-changed between them (`vm.snapshotcreate`, `vm.migrate`'s defaults, backups) it does not
-use. A newer major version is tried, since OpenNebula keeps its calls for long.
+All calls that it makes have the same arguments and answers from 6.10 to 7.4: held
+against the reference of both and tried on 7.4. Arguments that only one of them has
+(`vn.delete` by force, `vm.snapshotcreate` with disks) are left out. A newer major
+version is tried, since OpenNebula keeps its calls for long.
 """
 
 import re

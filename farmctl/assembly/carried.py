@@ -1,9 +1,23 @@
-"""The embedded cloud, as far as a world needs it: started when it is meant."""
+"""The embedded cloud, as the command line needs it: found, and started when meant.
 
+It keeps the settings that it was started with last. OpenNebula's own ports are taken
+where they are free, others where something else has them (a real OpenNebula, or the
+embedded cloud of another user).
+"""
+
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farmctl.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from farmctl.embedded.process import Status
+    from farmctl.embedded.settings import Settings
+
+_LOOPBACK = "127.0.0.1"
 
 
 def started(announce: Callable[[str], None]) -> tuple[str, Path]:
@@ -13,15 +27,13 @@ def started(announce: Callable[[str], None]) -> tuple[str, Path]:
         announce: is told when it has to be started, which takes a moment.
 
     Raises:
-        FarmctlError: it does not start.
+        NotPossibleError: it does not start; says why.
     """
-    from farmctl.embedded import process  # noqa: PLC0415 - when it is meant only
-
-    found = process.status()
+    found = status()
     if found is None:
         announce("No OpenNebula is named: starting the embedded cloud.")
-        found = process.start()
-    return found.endpoint, found.auth_file
+        found = start(settings())
+    return found.endpoint.rpc_url, found.endpoint.auth_file
 
 
 def running() -> tuple[str, Path]:
@@ -30,11 +42,63 @@ def running() -> tuple[str, Path]:
     Raises:
         UnreachableError: it does not run; it is not started.
     """
-    from farmctl.embedded import process  # noqa: PLC0415 - when it is meant only
-
-    found = process.status()
+    found = status()
     if found is None:
         raise UnreachableError(
             "The embedded cloud does not run.", hint="Start it: farmctl cloud start."
         )
-    return found.endpoint, found.auth_file
+    return found.endpoint.rpc_url, found.endpoint.auth_file
+
+
+def status() -> "Status | None":
+    """Return the embedded cloud that runs for this user, None if none does."""
+    from farmctl.embedded import process  # noqa: PLC0415 - when it is meant only
+
+    return process.status()
+
+
+def start(wanted: "Settings") -> "Status":
+    """Start it, on other ports where the wanted ones are taken.
+
+    Raises:
+        NotPossibleError: it does not start; says why.
+    """
+    from farmctl.embedded import process  # noqa: PLC0415 - when it is meant only
+
+    free = wanted
+    if not _free(wanted.port):
+        free = replace(free, port=0)
+    if not _free(wanted.onegate_port):
+        free = replace(free, onegate_port=0)
+    process.start(free)
+    found = process.status(free)
+    if found is None:
+        raise UnreachableError("The embedded cloud ended as soon as it had started.")
+    return found
+
+
+def settings() -> "Settings":
+    """Return the settings that it was started with last, else the usual ones."""
+    from farmctl.embedded.settings import Settings  # noqa: PLC0415 - likewise
+
+    usual = Settings()
+    try:
+        last = Settings.from_json((usual.directory / "settings.json").read_text())
+    except (OSError, ValueError, TypeError, KeyError):
+        return usual
+    return replace(
+        last,
+        directory=usual.directory,
+        port=last.port or usual.port,
+        onegate_port=last.onegate_port or usual.onegate_port,
+    )
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True

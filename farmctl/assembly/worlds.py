@@ -9,6 +9,8 @@ from farmctl.assembly import access, carried, sites
 from farmctl.clock import SystemClock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from farmctl.cloud.port import Cloud
     from farmctl.journal import Journal
     from farmctl.reconcile import Progress, World
@@ -84,6 +86,18 @@ def journal(announce: Callable[[str], None]) -> "Journal":
     from farmctl.journal import Journal, folder  # noqa: PLC0415 - when needed
 
     return Journal(folder(os.environ), now=SystemClock().now, warn=announce)
+
+
+@contextmanager
+def opened(endpoint: str, auth_file: "Path") -> Iterator["Cloud"]:
+    """Give the cloud at an endpoint, and its connections back at the end."""
+    from farmctl.cloud import opennebula  # noqa: PLC0415 - lxml and pyone are heavy
+
+    cloud = opennebula.connect(endpoint, str(auth_file), patience=QUICK)
+    try:
+        yield cloud
+    finally:
+        cloud.close()
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from farmctl.reconcile import (
     LockTakenOver,
     NodePhase,
     PlanMade,
+    Result,
     Retrying,
     StepDone,
     StepFailed,
@@ -172,6 +173,10 @@ class FarmBoard:
                     return self._said_done(step, subject, seconds)
             case StepFailed(subject=subject, result=result, reason=reason):
                 inside.busy.pop(subject, None)
+                if result == Result.UNTRIED:
+                    # Another step's failure, told as that; or a choice made again.
+                    inside.nodes.pop(subject, None)
+                    return None
                 inside.failed += 1
                 node = inside.nodes.pop(subject, None)
                 if node is not None:

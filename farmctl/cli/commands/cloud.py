@@ -1,0 +1,198 @@
+"""`farmctl cloud`: the embedded OpenNebula on this machine."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from farmctl.assembly import carried
+from farmctl.cli import asking, documents, terminal
+from farmctl.cli.options import json_option
+from farmctl.cli.text import counted
+from farmctl.embedded import process
+
+if TYPE_CHECKING:
+    from farmctl.embedded.process import Status
+    from farmctl.model.view import Capacity, CloudView
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  farmctl cloud start
+  farmctl cloud start --worker-hosts 4 --service-hosts 2
+  farmctl cloud status
+  farmctl cloud reset --yes
+\b
+It answers OpenNebula's XML-RPC and OneGate on loopback, with hosts of both
+classes, networks and images to play with. Every farmctl command uses it when
+neither the site file nor $ONE_XMLRPC names another cloud.
+"""
+)
+def command() -> None:
+    """Run the embedded cloud: an OpenNebula on this machine, for trials and tests."""
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  farmctl cloud start
+  farmctl cloud start --worker-hosts 4 --service-hosts 2
+"""
+)
+@click.option("--port", type=click.IntRange(0, 65535), help="XML-RPC; 0: any.")
+@click.option("--onegate-port", type=click.IntRange(0, 65535), help="OneGate; 0: any.")
+@click.option("--service-hosts", type=click.IntRange(1, 1000), help="First start only.")
+@click.option("--worker-hosts", type=click.IntRange(1, 1000), help="First start only.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0.01, max=1000),
+    help="Seconds of its clock in one of ours.",
+)
+@json_option
+def start(
+    port: int | None,
+    onegate_port: int | None,
+    service_hosts: int | None,
+    worker_hosts: int | None,
+    scale: float | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Start it; one that runs already is left as it is.
+
+    The numbers of hosts count at its first start, or the first after a reset. The
+    other options are kept for later starts.
+    """
+    found = carried.status()
+    if found is None:
+        last = carried.settings()
+        wished = replace(
+            last,
+            port=last.port if port is None else port,
+            onegate_port=last.onegate_port if onegate_port is None else onegate_port,
+            service_hosts=service_hosts or last.service_hosts,
+            worker_hosts=worker_hosts or last.worker_hosts,
+            scale=scale or last.scale,
+        )
+        found = carried.start(wished)
+        terminal.say("The embedded cloud has started.")
+    else:
+        terminal.say("The embedded cloud runs already.")
+    _show(found, as_json=as_json, command="cloud start")
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  farmctl cloud status
+  farmctl cloud status --json | jq -r .endpoint
+"""
+)
+@json_option
+def status(*, as_json: bool) -> None:
+    """Say whether it runs, what is in it, and how other tools reach it.
+
+    Exit status: 0 it runs, 1 it does not.
+    """
+    _show(carried.status(), as_json=as_json, command="cloud status")
+    if carried.status() is None:
+        click.get_current_context().exit(1)
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  farmctl cloud stop
+"""
+)
+@json_option
+def stop(*, as_json: bool) -> None:
+    """Stop it; all that it holds is there again after the next start."""
+    was = process.stop()
+    terminal.say(
+        "The embedded cloud has stopped; what it holds is kept."
+        if was
+        else "The embedded cloud did not run."
+    )
+    if as_json:
+        _show(None, as_json=True, command="cloud stop")
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  farmctl cloud reset
+  farmctl cloud reset --yes
+"""
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option
+def reset(*, yes: bool, as_json: bool) -> None:
+    """Stop it and forget all that it holds."""
+    asking.agreed("Forget the embedded cloud and all that is in it?", yes=yes)
+    process.reset()
+    terminal.say("The embedded cloud is forgotten; the next start makes a new one.")
+    if as_json:
+        _show(None, as_json=True, command="cloud reset")
+
+
+def _show(found: "Status | None", *, as_json: bool, command: str) -> None:
+    view, capacity = (None, None) if found is None else _look(found)
+    if as_json:
+        made = documents.head(command)
+        terminal.print_json(made | _document(found, view, capacity))
+        return
+    console = terminal.out()
+    if found is None or view is None or capacity is None:
+        terminal.line(console, terminal.shown(console, "It does not run."))
+        terminal.say("Next: farmctl cloud start")
+        return
+    endpoint = found.endpoint
+    farms = len(view.farms)
+    inside = (
+        f"{counted(len(capacity.hosts), 'host')}, {counted(len(view.vms), 'VM')}, "
+        f"{counted(farms, 'farm')}, {counted(len(view.images), 'image')}"
+    )
+    rows = {
+        "Endpoint": endpoint.rpc_url,
+        "OneGate": endpoint.onegate_url,
+        "Password": f"in {endpoint.auth_file}",
+        "State": str(endpoint.auth_file.parent),
+        "Process": str(found.pid),
+        "Holds": inside,
+    }
+    for key, value in rows.items():
+        line = terminal.shown(console, f"{key:<10}", style="quiet")
+        terminal.line(console, line.append(value))
+    console.print()
+    for each in (
+        "OpenNebula's own tools reach it with:",
+        f"  export ONE_XMLRPC={endpoint.rpc_url}",
+        f"  export ONE_AUTH={endpoint.auth_file}",
+    ):
+        terminal.line(console, terminal.shown(console, each))
+
+
+def _look(found: "Status") -> "tuple[CloudView, Capacity]":
+    from farmctl.assembly import worlds  # noqa: PLC0415 - for what is shown only
+
+    with worlds.opened(found.endpoint.rpc_url, found.endpoint.auth_file) as cloud:
+        return cloud.look(), cloud.capacity()
+
+
+def _document(
+    found: "Status | None", view: "CloudView | None", capacity: "Capacity | None"
+) -> dict[str, Any]:
+    endpoint = None if found is None else found.endpoint
+    return {
+        "running": found is not None,
+        "endpoint": endpoint.rpc_url if endpoint else None,
+        "onegate": endpoint.onegate_url if endpoint else None,
+        "auth_file": str(endpoint.auth_file) if endpoint else None,
+        "directory": str(carried.settings().directory),
+        "pid": found.pid if found else None,
+        "hosts": len(capacity.hosts) if capacity else None,
+        "vms": len(view.vms) if view else None,
+        "farms": len(view.farms) if view else None,
+    }

@@ -79,8 +79,8 @@ def _password(settings: Settings) -> tuple[str, bool]:
 def _announce(settings: Settings, port: int, onegate_port: int) -> None:
     told = {
         "pid": os.getpid(),
-        "rpc_url": f"http://{LOOPBACK}:{port}/RPC2",
-        "onegate_url": f"http://{LOOPBACK}:{onegate_port}",
+        "endpoint": f"http://{LOOPBACK}:{port}/RPC2",
+        "onegate": f"http://{LOOPBACK}:{onegate_port}",
         "auth_file": str(settings.auth_file),
     }
     draft = settings.endpoint_file.with_suffix(".new")

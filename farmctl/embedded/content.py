@@ -10,6 +10,7 @@ from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import (
     USED_BY_ALL,
     Cluster,
+    Entity,
     Group,
     Host,
     Image,
@@ -70,11 +71,16 @@ def fill(cloud: Cloud, password: str) -> None:
         pools.datastores,
     ):
         pool.next_id = max(pool.next_id, _FIRST_OWN)
-    for pool in (pools.security_groups, pools.images, pools.networks, pools.datastores):
-        for item in pool:
-            item.uid = item.gid = 0
-            item.uname = item.gname = "oneadmin"
-            pools.touch(item)
+    made: list[Entity] = [
+        *pools.security_groups,
+        *pools.images,
+        *pools.networks,
+        *pools.datastores,
+    ]
+    for item in made:
+        item.uid = item.gid = 0
+        item.uname = item.gname = "oneadmin"
+        pools.touch(item)
     pools.note("filled", True)
 
 
@@ -136,21 +142,19 @@ def _places(cloud: Cloud) -> None:
         )
     )
     stores: tuple[tuple[str, str, dict[str, str]], ...] = (
-        ("system", "SYSTEM_DS", {"SHARED": "YES"}),
-        ("default", "IMAGE_DS", {}),
-        ("files", "FILE_DS", {}),
+        ("system", "SYSTEM_DS", {"SHARED": "NO", "TM_MAD": "local"}),
+        ("default", "IMAGE_DS", {"DS_MAD": "fs", "TM_MAD": "local"}),
+        ("files", "FILE_DS", {"DS_MAD": "fs", "TM_MAD": "local"}),
         ("gluster", "SYSTEM_DS", {"SHARED": "YES"}),
         ("lvm", "SYSTEM_DS", {"SHARED": "NO", "DS_LIVE_MIGRATE": "NO"}),
-        ("images", "IMAGE_DS", {}),
+        ("images", "IMAGE_DS", {"DS_MAD": "dummy"}),
     )
+    if not settings.content:
+        stores = stores[:3]
     for number, (name, kind, more) in enumerate(stores):
         if number == 3:  # noqa: PLR2004  # the three that OpenNebula makes itself
             pools.datastores.next_id = _FIRST_OWN
         template = Attributes({"NAME": [name], "TYPE": [kind], "TM_MAD": ["dummy"]})
-        if kind == "IMAGE_DS":
-            template.put("DS_MAD", "dummy")
-        if kind == "FILE_DS":
-            template.put("DS_MAD", "fs")
         for attribute, value in more.items():
             template.put(attribute, value)
         store = make(cloud, template, cluster_id=0)

@@ -37,23 +37,19 @@ _OURS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """How a running embedded cloud is reached."""
+class Running:
+    """A running embedded cloud, and how it is reached."""
 
-    rpc_url: str
-    onegate_url: str
+    endpoint: str
+    """XML-RPC's URL."""
+    onegate: str
+    """OneGate's URL."""
     auth_file: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """A running embedded cloud."""
-
-    endpoint: Endpoint
+    """The 0600 file with `oneadmin:PASSWORD`."""
     pid: int
 
 
-def start(settings: Settings | None = None) -> Endpoint:
+def start(settings: Settings | None = None) -> Running:
     """Start the cloud in the background, and wait until it answers.
 
     Idempotent: where one runs in that directory already, it is returned as it is.
@@ -66,16 +62,16 @@ def start(settings: Settings | None = None) -> Endpoint:
     with _locked(settings.directory / "start.lock"):
         running = status(settings)
         if running is not None:
-            return running.endpoint
+            return running
         _write_settings(settings)
         _spawn(settings)
         running = status(settings)
     if running is None:
         raise _failed(settings)
-    return running.endpoint
+    return running
 
 
-def status(settings: Settings | None = None) -> Status | None:
+def status(settings: Settings | None = None) -> Running | None:
     """Return the cloud that runs in that directory, None where none does."""
     settings = settings or Settings()
     if not _alive(settings.directory):
@@ -85,12 +81,12 @@ def status(settings: Settings | None = None) -> Status | None:
     except (OSError, ValueError):
         # Between taking the lock and telling the endpoint.
         return None
-    endpoint = Endpoint(
-        rpc_url=told["rpc_url"],
-        onegate_url=told["onegate_url"],
+    return Running(
+        endpoint=told["endpoint"],
+        onegate=told["onegate"],
         auth_file=Path(told["auth_file"]),
+        pid=int(told["pid"]),
     )
-    return Status(endpoint=endpoint, pid=int(told["pid"]))
 
 
 def stop(settings: Settings | None = None) -> bool:

@@ -7,6 +7,7 @@ once it was on its way (`AnswerLostError`).
 Imported by `wire` with the first call, since requests and pyone are slow to import.
 """
 
+import re
 import xmlrpc.client
 from urllib.parse import urlsplit
 
@@ -37,6 +38,9 @@ _IS_IT = "Is this the address of an OpenNebula's XML-RPC, http://HOST:2633/RPC2?
 _IS_IT_UP = "Is OpenNebula running there, and is the address right?"
 _GATEWAY = frozenset({502, 503, 504})
 """What a proxy says while OpenNebula behind it does not answer."""
+
+_OPENSSL = re.compile(r"^\[SSL: \w+\] | \(_ssl\.c:\d+\)$")
+"""What OpenSSL puts round its words: a code before, a line of its source behind."""
 
 _NEVER_SENT = (
     urllib3.exceptions.NewConnectionError,
@@ -115,7 +119,7 @@ def _never_sent(error: BaseException) -> bool:
 def _reason(error: BaseException) -> str:
     """Return the innermost words, without the object addresses that urllib3 shows."""
     last = _causes(error)[-1]
-    words = str(getattr(last, "strerror", None) or last)
+    words = _OPENSSL.sub("", str(getattr(last, "strerror", None) or last))
     return words.rpartition(": ")[2].rstrip(".") if ">: " in words else words
 
 

@@ -176,7 +176,7 @@ def _size(cpus: float, memory_mib: int) -> str:
 
 
 def _short(name: str, farm: str) -> str:
-    return name.removeprefix(f"{farm}-")
+    return name.removeprefix(f"{farm}-").removeprefix(f"{farm}.")
 
 
 def _object_subject(kind: Kind, name: str, farm: str) -> str:

@@ -112,8 +112,11 @@ def pool_shape(material: Material, name: str, *, wanted: int) -> Shape:
 
 
 def template_name(farm: str, role: Role, pool: str = "") -> str:
-    """Return the name of a template: FARM-router, FARM-head or FARM-POOL."""
-    return f"{farm}-{pool}" if role is Role.WORKER else node_name(farm, role)
+    """Return the name of a template: FARM-router, FARM-head or FARM.POOL.
+
+    A name may hold dashes but no dot, so no two farms come to the same name.
+    """
+    return f"{farm}.{pool}" if role is Role.WORKER else node_name(farm, role)
 
 
 def placement(site: Site, role: Role) -> Placement:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from farmctl.errors import UnreachableError
 
 if TYPE_CHECKING:
-    from farmctl.embedded.process import Status
+    from farmctl.embedded.process import Running
     from farmctl.embedded.settings import Settings
 
 _LOOPBACK = "127.0.0.1"
@@ -33,7 +33,7 @@ def started(announce: Callable[[str], None]) -> tuple[str, Path]:
     if found is None:
         announce("No OpenNebula is named: starting the embedded cloud.")
         found = start(settings())
-    return found.endpoint.rpc_url, found.endpoint.auth_file
+    return found.endpoint, found.auth_file
 
 
 def running() -> tuple[str, Path]:
@@ -47,17 +47,17 @@ def running() -> tuple[str, Path]:
         raise UnreachableError(
             "The embedded cloud does not run.", hint="Start it: farmctl cloud start."
         )
-    return found.endpoint.rpc_url, found.endpoint.auth_file
+    return found.endpoint, found.auth_file
 
 
-def status() -> "Status | None":
+def status() -> "Running | None":
     """Return the embedded cloud that runs for this user, None if none does."""
     from farmctl.embedded import process  # noqa: PLC0415 - when it is meant only
 
     return process.status()
 
 
-def start(wanted: "Settings") -> "Status":
+def start(wanted: "Settings") -> "Running":
     """Start it, on other ports where the wanted ones are taken.
 
     Raises:

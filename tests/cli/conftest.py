@@ -14,6 +14,7 @@ networks:
   farms: {supernet: 172.16.0.0/16, driver: dummy}
   public: {name: public}
 images: {openwrt: openwrt-24.10, debian: debian-12}
+deadlines: {running: 3s, ready: 3s}
 """
 
 FARM = """\
@@ -52,6 +53,14 @@ def clean_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@pytest.fixture
+def cloud(opennebula, monkeypatch):
+    """A cloud as it is at first, which the environment names."""
+    monkeypatch.setenv("ONE_XMLRPC", opennebula.endpoint)
+    monkeypatch.setenv("ONE_AUTH", str(opennebula.auth_file))
+    return opennebula
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from farmctl.cli.text import counted
 from farmctl.embedded import process
 
 if TYPE_CHECKING:
-    from farmctl.embedded.process import Status
+    from farmctl.embedded.process import Running
     from farmctl.model.view import Capacity, CloudView
 
 
@@ -137,7 +137,7 @@ def reset(*, yes: bool, as_json: bool) -> None:
         _show(None, as_json=True, command="cloud reset")
 
 
-def _show(found: "Status | None", *, as_json: bool, command: str) -> None:
+def _show(found: "Running | None", *, as_json: bool, command: str) -> None:
     view, capacity = (None, None) if found is None else _look(found)
     if as_json:
         made = documents.head(command)
@@ -148,17 +148,16 @@ def _show(found: "Status | None", *, as_json: bool, command: str) -> None:
         terminal.line(console, terminal.shown(console, "It does not run."))
         terminal.say("Next: farmctl cloud start")
         return
-    endpoint = found.endpoint
     farms = len(view.farms)
     inside = (
         f"{counted(len(capacity.hosts), 'host')}, {counted(len(view.vms), 'VM')}, "
         f"{counted(farms, 'farm')}, {counted(len(view.images), 'image')}"
     )
     rows = {
-        "Endpoint": endpoint.rpc_url,
-        "OneGate": endpoint.onegate_url,
-        "Password": f"in {endpoint.auth_file}",
-        "State": str(endpoint.auth_file.parent),
+        "Endpoint": found.endpoint,
+        "OneGate": found.onegate,
+        "Password": f"in {found.auth_file}",
+        "State": str(found.auth_file.parent),
         "Process": str(found.pid),
         "Holds": inside,
     }
@@ -168,28 +167,27 @@ def _show(found: "Status | None", *, as_json: bool, command: str) -> None:
     console.print()
     for each in (
         "OpenNebula's own tools reach it with:",
-        f"  export ONE_XMLRPC={endpoint.rpc_url}",
-        f"  export ONE_AUTH={endpoint.auth_file}",
+        f"  export ONE_XMLRPC={found.endpoint}",
+        f"  export ONE_AUTH={found.auth_file}",
     ):
         terminal.line(console, terminal.shown(console, each))
 
 
-def _look(found: "Status") -> "tuple[CloudView, Capacity]":
+def _look(found: "Running") -> "tuple[CloudView, Capacity]":
     from farmctl.assembly import worlds  # noqa: PLC0415 - for what is shown only
 
-    with worlds.opened(found.endpoint.rpc_url, found.endpoint.auth_file) as cloud:
+    with worlds.opened(found.endpoint, found.auth_file) as cloud:
         return cloud.look(), cloud.capacity()
 
 
 def _document(
-    found: "Status | None", view: "CloudView | None", capacity: "Capacity | None"
+    found: "Running | None", view: "CloudView | None", capacity: "Capacity | None"
 ) -> dict[str, Any]:
-    endpoint = None if found is None else found.endpoint
     return {
         "running": found is not None,
-        "endpoint": endpoint.rpc_url if endpoint else None,
-        "onegate": endpoint.onegate_url if endpoint else None,
-        "auth_file": str(endpoint.auth_file) if endpoint else None,
+        "endpoint": found.endpoint if found else None,
+        "onegate": found.onegate if found else None,
+        "auth_file": str(found.auth_file) if found else None,
         "directory": str(carried.settings().directory),
         "pid": found.pid if found else None,
         "hosts": len(capacity.hosts) if capacity else None,

@@ -20,6 +20,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from farmctl.embedded.settings import Timings
+from farmctl.testing import OpenNebula
+
 PARSER = etree.XMLParser(huge_tree=True)
 STATES = ("INIT", "PENDING", "HOLD", "ACTIVE", "STOPPED", "SUSPENDED", "DONE")
 STATES += ("", "POWEROFF", "UNDEPLOYED", "CLONING", "CLONING_FAILURE")
@@ -62,6 +65,9 @@ class Session:
         if not answer[0]:
             raise Refused(answer[2], answer[1])
         return answer[1]
+
+    def close(self) -> None:
+        self.proxy("close")()
 
     def xml(self, method: str, *args: Any) -> Any:
         return etree.fromstring(self(method, *args), PARSER)
@@ -128,6 +134,34 @@ class RealTarget(Target):
             file.unlink()
 
 
+class EmbeddedTarget(Target):
+    """A cloud of this run's own."""
+
+    real = False
+
+    def __init__(self, cloud: OpenNebula) -> None:
+        self.cloud = cloud
+        self.endpoint, self.onegate, self.auth = (
+            cloud.endpoint,
+            cloud.onegate,
+            cloud.auth,
+        )
+
+    @contextmanager
+    def fault(self, action: str, *, slow: bool = False) -> Iterator[None]:
+        effect, seconds = ("slow", 2.0) if slow else ("fail", 0.0)
+        step = STEPS.get(action, action)
+        with self.cloud.fault(step, effect=effect, seconds=seconds):
+            yield
+
+    def pass_time(self, seconds: float) -> None:
+        self.cloud.turn(seconds)
+
+
+STEPS = {"deploy": "boot", "attach_nic": "hotplug"}
+"""The embedded cloud's steps behind the dummy driver's actions."""
+
+
 class Cloud:
     """One test's view of the target: its sessions, and its objects by their prefix."""
 
@@ -135,7 +169,13 @@ class Cloud:
         self.target = target
         self.shared = shared
         self.prefix = f"cf{secrets.token_hex(3)}-"
-        self.admin = Session(target.endpoint, target.auth)
+        self.sessions: list[Session] = []
+        self.admin = self.session(target.auth)
+
+    def session(self, auth: str, user_id: int = 0) -> Session:
+        """A session that is closed after the test."""
+        self.sessions.append(Session(self.target.endpoint, auth, user_id))
+        return self.sessions[-1]
 
     def __call__(self, method: str, *args: Any) -> Any:
         return self.admin(method, *args)
@@ -213,7 +253,7 @@ class Cloud:
             self("acl.addrule", f"{0x200000000 + group:x}", "121429400000000", "8")
         name, password = self.name(stem), secrets.token_hex(6)
         user = self("user.allocate", name, password, "core", [group])
-        return Session(self.target.endpoint, f"{name}:{password}", user)
+        return self.session(f"{name}:{password}", user)
 
     def group_of(self, user: Session) -> int:
         return int(user.xml("user.info", -1, False).findtext("GID"))
@@ -303,7 +343,8 @@ def row_id(row: Any) -> int:
 def target(request: pytest.FixtureRequest) -> Target:
     if "ONE_XMLRPC" in os.environ:
         return RealTarget()
-    return request.getfixturevalue("embedded_target")
+    start = request.getfixturevalue("opennebula_with")
+    return EmbeddedTarget(start(timings=Timings(ready=0.1, scheduler=0.1)))
 
 
 @pytest.fixture(scope="session")
@@ -320,6 +361,7 @@ def shared(target: Target) -> dict[str, Any]:
         for store in session.xml("datastorepool.info")
         if store.findtext("TM_MAD") == "dummy" and int(store.findtext("FREE_MB"))
     }
+    session.close()
     if len(hosts) < 2 or not {"0", "1"} <= set(stores):
         pytest.skip(
             "the target needs two hosts that are up, a system datastore and an image "
@@ -351,6 +393,8 @@ def one(
             yield cloud
         finally:
             cloud.sweep()
+            for session in cloud.sessions:
+                session.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

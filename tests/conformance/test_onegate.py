@@ -37,6 +37,10 @@ class Gate:
 
 
 def token_of(one, vm):
+    return token_of_real(one, vm) if one.target.real else one.target.cloud.token(vm)
+
+
+def token_of_real(one, vm):
     """The token that OpenNebula puts into the VM's CONTEXT volume.
 
     AES-256-CBC of `VMID:STIME`, with the first 32 bytes of the owner's TOKEN_PASSWORD

@@ -214,20 +214,20 @@ def test_a_user_may_go_while_his_vms_stay(one, tenant):
 
 def test_a_wrong_password_is_refused_and_a_new_one_is_taken(one, tenant):
     name = tenant.auth.partition(":")[0]
-    wrong = type(tenant)(tenant.endpoint, f"{name}:wrong")
+    wrong = one.session(f"{name}:wrong")
     assert wrong.refusal("vmpool.info", -2, -1, -1, -1) == (
         256,
         "[one.vmpool.info] User couldn't be authenticated, aborting call.",
     )
     one("user.passwd", tenant.user_id, "second")
-    renewed = type(tenant)(tenant.endpoint, f"{name}:second")
+    renewed = one.session(f"{name}:second")
     assert renewed.xml("user.info", -1, False).findtext("NAME") == name
 
 
 def test_a_login_token_stands_for_the_password(one, tenant):
     name = tenant.auth.partition(":")[0]
     token = tenant("user.login", name, "", 3600, -1)
-    session = type(tenant)(tenant.endpoint, f"{name}:{token}")
+    session = one.session(f"{name}:{token}")
     assert session.xml("user.info", -1, False).findtext("NAME") == name
 
 

@@ -50,12 +50,12 @@ def test_a_refusal_names_its_object(one):
 
 
 def test_an_unknown_user_is_not_authenticated(one):
-    nobody = type(one.admin)(one.target.endpoint, "nobody:x")
+    nobody = one.session("nobody:x")
     assert nobody.refusal("hostpool.info") == (
         256,
         "[one.hostpool.info] User couldn't be authenticated, aborting call.",
     )
-    without = type(one.admin)(one.target.endpoint, "")
+    without = one.session("")
     assert without.refusal("system.version")[0] == 256
 
 

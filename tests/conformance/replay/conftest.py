@@ -20,10 +20,16 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from farmctl.embedded.settings import Timings
+from farmctl.testing import OpenNebula
+
 FOLDER = Path(__file__).parent / "recordings"
 RECORDINGS = ("farm-lifecycle", "failures", "tenancy", "changes-in-place", "text")
 RECORDINGS += ("onegate",)
 
+SETTINGS = {"content": False, "service_hosts": 2, "worker_hosts": 0}
+SETTINGS |= {"service_cores": 8, "service_memory": 16384, "timings": Timings()}
+"""The recorded cloud had four hosts of 8 cores and 16 GiB."""
 STEP = 0.05
 """Seconds by which the clock is turned between two looks."""
 REACH = 4.0
@@ -45,7 +51,7 @@ HOST_0_GONE = ("tenancy", "changes-in-place", "text", "onegate")
 """Recorded after `failures` deleted that host."""
 
 FAULTS = {
-    ("failures", 3): "deploy",
+    ("failures", 3): "boot",
     ("failures", 8): "migrate",
     ("failures", 10): "shutdown",
 }
@@ -62,7 +68,7 @@ ignored = {
     r"/(REQUEST_ID|REQ_ID)$": "random; only its sign is compared",
     r"/OS/UUID$": "random",
     r"/(PASSWORD|TOKEN_PASSWORD|ONE_KEY)$": "removed from the recordings",
-    r"/MONITORING(/|$)": "what the probes of the dummy driver draw by lot",
+    r"/(MONITORING(/|$)|LAST_POLL$)": "what the probes of the dummy driver draw by lot",
     r"/HOST_SHARE/(PCI_DEVICES|NUMA_NODES)": "made-up hardware of the dummy driver",
     r"/(TOTAL|FREE|USED)_MB$": "the recorded machine's own disk",
     r"/DATASTORES/(DISK_USAGE|FREE_DISK|MAX_DISK|USED_DISK)$": "likewise",
@@ -198,7 +204,7 @@ def compare_accounting(wanted: str, seen: str) -> list[str]:
 class Stage:
     """A fresh embedded cloud whose clock stands still unless it is turned."""
 
-    def __init__(self, cloud: Any) -> None:
+    def __init__(self, cloud: OpenNebula) -> None:
         self.cloud = cloud
         self.proxy = xmlrpc.client.ServerProxy(cloud.endpoint)
         self.auth = {"oneadmin": cloud.auth}
@@ -271,8 +277,18 @@ class Stage:
 
     def set(self, recording: str) -> None:
         """Bring hosts, the image and the numbers to the recording's beginning."""
+        self.cloud.set_scale(0)
+        for name in ("wrk-02", "wrk-03"):
+            host = self.do("host.allocate", name, "dummy", "dummy", 0)
+            self.do("host.update", host, 'FARM_CLASS="worker"', 1)
+        self.cloud.turn(20)
+        text = 'NAME="sysdummy"\nTYPE="SYSTEM_DS"\nTM_MAD="dummy"'
+        self.do("datastore.allocate", text, 0)
+        text = 'NAME="imgdummy"\nTYPE="IMAGE_DS"\nDS_MAD="dummy"\nTM_MAD="dummy"'
+        store = self.do("datastore.allocate", text, 0)
+        self.cloud.turn(20)
         text = 'NAME="wn"\nPATH="http://127.0.0.1/x"\nTYPE="OS"'
-        image = self.do("image.allocate", text, 101, False)
+        image = self.do("image.allocate", text, store, False)
         self.cloud.turn(1)
         self.do("image.chmod", image, 1, 1, 0, 1, 0, 0, 1, 0, 0)
         if recording in HOST_0_GONE:
@@ -354,14 +370,19 @@ LCM |= {"36": "BOOT_FAILURE"}
 
 
 @pytest.fixture(scope="session")
-def outcomes(embedded_cloud: Any) -> Callable[[str], dict[int, list[str]]]:
+def outcomes(
+    opennebula_with: Callable[..., OpenNebula],
+) -> Callable[[str], dict[int, list[str]]]:
     """Play a recording once; return each row's differences."""
     played: dict[str, dict[int, list[str]]] = {}
 
     def of(recording: str) -> dict[int, list[str]]:
         if recording not in played:
-            with embedded_cloud() as cloud:
-                played[recording] = play_all(Stage(cloud), recording)
+            cloud = opennebula_with(**SETTINGS)
+            stage = Stage(cloud)
+            played[recording] = play_all(stage, recording)
+            stage.proxy("close")()
+            cloud.stop()
         return played[recording]
 
     return of
@@ -375,7 +396,7 @@ def play_all(stage: Stage, recording: str) -> dict[int, list[str]]:
         if place in RACES:
             continue
         if place in FAULTS:
-            stage.cloud.fail_once(FAULTS[place])
+            stage.cloud.fault(FAULTS[place], count=1)
         play = stage.play_gate if "path" in row else stage.play
         found[row["i"]] = play(row)
     return found

@@ -173,10 +173,12 @@ class Nodes:
                     continue
                 vm_id = found
             except RefusedError as refusal:
-                # Its address may be taken by the very VM whose answer was lost.
-                found = self._find(spec) if lost else None
+                # Its address may be taken by the very VM whose answer was lost, or by
+                # one that a killed run had asked for and that has just come to be.
+                taken = _NO_LEASE in refusal.message
+                found = self._find(spec) if taken or lost else None
                 if found is None:
-                    if _NO_LEASE in refusal.message and spec.role is Role.WORKER:
+                    if taken and spec.role is Role.WORKER:
                         self._run.refused.add(spec.address)
                     raise
                 vm_id = found

@@ -7,7 +7,12 @@ that has nothing to do takes no lock and makes the calls of one look.
 
 from dataclasses import replace
 
-from farmctl.errors import CloudError, FarmctlError, NotPossibleError
+from farmctl.errors import (
+    CloudError,
+    FarmctlError,
+    FarmLockedError,
+    NotPossibleError,
+)
 from farmctl.model.attributes import Kind
 from farmctl.model.steps import AwaitNode, CreateObject, Note, Plan
 from farmctl.model.view import CloudView
@@ -154,6 +159,7 @@ def _round(
     before = world.cloud.look() if view is None else view
     plan, _, short = drawn(world, intent, before)
     if plan.changes_nothing:
+        _tidy(world, plan.farm, options, before)
         return Outcome(
             farm=plan.farm,
             plan=plan,
@@ -166,6 +172,18 @@ def _round(
     with FarmLock(world, plan.farm, options, body=first) as lock:
         run, done = _passes(world, intent, options, lock, before)
         return _proved(world, intent, run, done, began)
+
+
+def _tidy(world: World, farm: str, options: Options, view: CloudView) -> None:
+    """Give back the lock of a run that ended between its last change and the unlock."""
+    found = view.farm(farm).document
+    if found is None or found.lock is None:
+        return
+    try:
+        with FarmLock(world, farm, replace(options, lock_wait=0.0)):
+            pass
+    except FarmLockedError:
+        return  # somebody lives in there, and may be about to change something
 
 
 def _first_body(plan: Plan) -> dict[str, object] | None:

@@ -1,0 +1,171 @@
+"""What the tests of this room share: a world on a real endpoint, and what to expect.
+
+Also the entry of the process that gets killed: `act` is run in a child that was forked
+from a server which has imported everything already, so that a case costs milliseconds.
+"""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from farmctl.clock import SystemClock
+from farmctl.cloud.opennebula import connect
+from farmctl.context import contexts
+from farmctl.model.nodes import VmState
+from farmctl.reconcile import (
+    Options,
+    Result,
+    Silence,
+    Tempo,
+    World,
+    apply,
+    destroy,
+    make_destroy_plan,
+    make_plan,
+    scale,
+)
+from farmctl.spec import reading
+
+FAST = Tempo(
+    poll_fastest=0.05,
+    poll_slowest=0.3,
+    beat=10.0,
+    holder_ttl=30.0,
+    gate_grace=0.3,
+    settle=0.1,
+    busy=10.0,
+)
+
+FARM = """
+farm: {name}
+kind: batch
+network: {network}
+router: {{image: openwrt, flavour: openwrt, public_address: {public}}}
+head: {{image: head, cpus: 1, memory: 512MiB}}
+pools:
+  wn: {{image: wn, cpus: 1, memory: 256MiB, count: {{min: {size}, max: 40}}}}
+batch: slurm
+"""
+
+
+@dataclass
+class Record:
+    """Keeps what a run wrote down and told; for the tests to read."""
+
+    written: list = field(default_factory=list)
+    told: list = field(default_factory=list)
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def record(self, farm, event, because, **values):
+        with self.guard:
+            self.written.append((event, because, values))
+
+    def tell(self, event):
+        with self.guard:
+            self.told.append(event)
+
+    def of(self, kind):
+        return [each for each in self.told if isinstance(each, kind)]
+
+
+def farm_of(name, *, size=2, network="auto", public="auto"):
+    text = FARM.format(name=name, size=size, network=network, public=public)
+    return reading.parse_farm(text)
+
+
+def world_at(endpoint, auth_file, site, *, tempo=FAST, patience=20.0, record=None):
+    cloud = connect(endpoint, auth_file, patience=patience, timeout=20.0)
+    listener = record or Record()
+    return World(
+        cloud=cloud,
+        site=reading.parse_site(site),
+        clock=SystemClock(),
+        journal=listener,
+        contexts=contexts,
+        progress=listener if record else Silence(),
+        tempo=tempo,
+    )
+
+
+def act(order):
+    """Do what a process of its own is to do: apply, scale or destroy a farm."""
+    world = world_at(order["endpoint"], order["auth_file"], order["site"])
+    name, options = order["farm"], Options(lock_wait=30.0, interrupt=True)
+    try:
+        match order["what"]:
+            case "apply":
+                return apply(world, farm_of(name, size=order.get("size", 2)), options)
+            case "scale":
+                return scale(world, name, "wn", order["size"], options)
+            case "destroy":
+                return destroy(world, name, options)
+    finally:
+        world.cloud.close()
+
+
+def problems(outcome):
+    """Say what an outcome has to complain about; nothing if it is complete."""
+    bad = [
+        f"{each.subject} {each.result.value}: {each.reason}"
+        for each in outcome.steps
+        if each.result is not Result.DONE
+    ]
+    if not outcome.complete:
+        bad.append(f"incomplete: {outcome.stopped} {outcome.left}")
+    return bad
+
+
+def settled(world, name, *, size, public=True):
+    """Say what is wrong with a farm that should be whole; nothing if it is right."""
+    view = world.cloud.look()
+    farm = view.farm(name)
+    wrong = []
+    kinds = Counter(
+        (vm.tag.role.value, vm.tag.pool) for vm in farm.vms if vm.tag and vm.tag.role
+    )
+    expected = {("router", ""): 1, ("head", ""): 1}
+    if size:
+        expected["worker", "wn"] = size
+    if kinds != expected:
+        wrong.append(f"nodes {dict(kinds)}")
+    wrong += [
+        f"{vm.name} is {vm.state_name}"
+        for vm in farm.vms
+        if vm.state is not VmState.RUNNING or vm.mark.aside
+    ]
+    addresses = [nic.address for vm in farm.vms for nic in vm.nics]
+    if len(set(addresses)) != len(addresses):
+        wrong.append(f"addresses {addresses}")
+    counts = {
+        "documents": (len(farm.documents), 1),
+        "networks": (len(farm.networks), 1),
+        "groups": (len(farm.groups), 2 if public else 1),
+        "templates": (len(farm.templates), 3),
+    }
+    wrong += [
+        f"{found} {what}" for what, (found, want) in counts.items() if found != want
+    ]
+    if farm.document is not None and farm.document.lock is not None:
+        wrong.append("it is still locked")
+    wrong += _untagged(view, name)
+    plan = make_plan(world, farm_of(name), view=view)
+    if not plan.changes_nothing:
+        wrong.append(f"a second plan has {[str(step)[:200] for step in plan.steps]}")
+    return wrong
+
+
+def gone(world, name):
+    """Say what is left of a farm that should be gone; nothing if it is."""
+    view = world.cloud.look()
+    plan = make_destroy_plan(world, name, view=view)
+    return [str(step) for step in plan.steps] + _untagged(view, name)
+
+
+def _untagged(view, name):
+    """Name what was made for the farm and does not carry its tag."""
+    things = (*view.vms, *view.networks, *view.groups, *view.templates, *view.documents)
+    return [
+        f"orphan {each.name} ({each.id})"
+        for each in things
+        if each.name.startswith(name) and (each.tag is None or each.tag.farm != name)
+    ]

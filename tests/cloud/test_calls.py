@@ -202,7 +202,10 @@ def test_instantiate(cloud, asked):
             9,
             "taf-wn-003",
             True,
-            f'NIC=[NETWORK_ID="4",IP="172.16.1.3"]\n{WRITTEN_TAG}',
+            (
+                f'NIC=[NETWORK_ID="4",IP="172.16.1.3"]\n'
+                f'{WRITTEN_TAG.removesuffix("]")},NODE="taf-wn-003"]'
+            ),
             False,
         )
     ]

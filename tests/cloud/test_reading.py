@@ -308,20 +308,61 @@ def test_a_body_that_cannot_be_read_is_none(body):
         ("<FARMCTL/>", None),
         ("<FARMCTL><ROLE>worker</ROLE></FARMCTL>", None),
         ("<FARMCTL><FARM/></FARMCTL>", None),
-        ("<FARMCTL><FARM>a</FARM><ROLE>boss</ROLE></FARMCTL>", Tag(farm="a")),
         (
-            "<FARMCTL><FARM>a</FARM><ORDINAL>x</ORDINAL><OTHER>1</OTHER></FARMCTL>",
+            "<FARMCTL><FARM>a</FARM><NODE>n</NODE><ROLE>boss</ROLE></FARMCTL>",
             Tag(farm="a"),
         ),
-        ("<FARMCTL><FARM>a</FARM><ORDINAL>-7</ORDINAL></FARMCTL>", Tag(farm="a")),
         (
-            "<FARMCTL><FARM>a</FARM></FARMCTL><FARMCTL><FARM>b</FARM></FARMCTL>",
+            (
+                "<FARMCTL><FARM>a</FARM><NODE>n</NODE><ORDINAL>x</ORDINAL>"
+                "<OTHER>1</OTHER></FARMCTL>"
+            ),
+            Tag(farm="a"),
+        ),
+        (
+            "<FARMCTL><FARM>a</FARM><NODE>n</NODE><ORDINAL>-7</ORDINAL></FARMCTL>",
+            Tag(farm="a"),
+        ),
+        (
+            (
+                "<FARMCTL><FARM>a</FARM><NODE>n</NODE></FARMCTL>"
+                "<FARMCTL><FARM>b</FARM></FARMCTL>"
+            ),
             Tag(farm="a"),
         ),
     ],
 )
 def test_a_tag_that_was_edited_by_hand_does_no_harm(vector, tag):
     assert vm(f"<USER_TEMPLATE>{vector}</USER_TEMPLATE>").tag == tag
+
+
+def test_a_vm_that_was_made_of_a_farms_template_by_hand_is_a_stranger():
+    by_hand = "<FARMCTL><FARM>a</FARM><ROLE>worker</ROLE><POOL>wn</POOL></FARMCTL>"
+    assert vm(f"<USER_TEMPLATE>{by_hand}</USER_TEMPLATE>").tag is None
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        ("<FARMCTL_FARM>a</FARMCTL_FARM><FARMCTL_ROLE>head</FARMCTL_ROLE>", True),
+        ("<FARMCTL_FARM>b</FARMCTL_FARM><FARMCTL_ROLE>head</FARMCTL_ROLE>", False),
+        ("<FARMCTL_FARM>a</FARMCTL_FARM><FARMCTL_ROLE>router</FARMCTL_ROLE>", False),
+        (
+            (
+                "<FARMCTL_FARM>a</FARMCTL_FARM><FARMCTL_ROLE>head</FARMCTL_ROLE>"
+                "<FARMCTL_POOL>wn</FARMCTL_POOL>"
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_tag_that_the_guest_forged_is_not_believed(told, believed):
+    tag = "<FARMCTL><FARM>a</FARM><ROLE>head</ROLE><NODE>a-head</NODE></FARMCTL>"
+    found = vm(
+        f"<TEMPLATE><CONTEXT>{told}</CONTEXT></TEMPLATE>"
+        f"<USER_TEMPLATE>{tag}</USER_TEMPLATE>"
+    )
+    assert (found.tag is not None) is believed
 
 
 @pytest.mark.parametrize(
@@ -369,7 +410,8 @@ def test_the_barest_elements_are_read():
 
 def test_why_a_node_waits_or_failed_is_kept():
     found = vm(
-        "<USER_TEMPLATE><FARMCTL><FARM>a</FARM></FARMCTL><ERROR>DEPLOY: no</ERROR>"
+        "<USER_TEMPLATE><FARMCTL><FARM>a</FARM><NODE>n</NODE></FARMCTL>"
+        "<ERROR>DEPLOY: no</ERROR>"
         "<SCHED_MESSAGE>no host fits</SCHED_MESSAGE></USER_TEMPLATE>"
     )
     assert (found.error, found.sched_message) == ("DEPLOY: no", "no host fits")

@@ -282,10 +282,9 @@ class OpenNebula:
         hold: bool,
     ) -> int:
         method = "one.template.instantiate"
-        extra = text.emit({**_without_name(attributes), **tags.tag_attributes(tag)})
-        made = self._wire.call(
-            method, template_id, text.check_name(name), hold, extra, False
-        )
+        tagged = tags.node_attributes(tag, text.check_name(name))
+        extra = text.emit({**_without_name(attributes), **tagged})
+        made = self._wire.call(method, template_id, name, hold, extra, False)
         return _id(method, made)
 
     def deploy(self, vm_id: int, *, host_id: int, datastore_id: int) -> None:

@@ -175,7 +175,8 @@ def _vm(method: str, element: etree._Element) -> Vm:
     state = tree.int_of(element, "STATE", -1)
     state_name, meaning = states.vm_state(state, tree.int_of(element, "LCM_STATE"))
     host_id, host = _last_host(element.find("HISTORY_RECORDS"))
-    tag = tags.tag_of(user_template)
+    context = template.find("CONTEXT") if template is not None else None
+    tag = tags.node_tag_of(user_template, context)
     # What is not ours needs only what tells whether it is in our way.
     error = sched_message = ""
     ready = False

@@ -19,6 +19,7 @@ from farmctl.model.nodes import Mark, Role, Tag
 from farmctl.model.view import Holder
 
 TAG = "FARMCTL"
+NODE = "NODE"
 MARK = "FARMCTL_MARK"
 BODY = "BODY_BASE64"
 HOLDER = "HOLDER_BASE64"
@@ -28,14 +29,7 @@ _UNMARKED = Mark()
 
 def tag_attributes(tag: Tag) -> Attributes:
     """Return the vector FARMCTL of a tag; what the tag lacks is left out."""
-    pairs = {
-        "FARM": tag.farm,
-        "ROLE": tag.role.value if tag.role is not None else "",
-        "POOL": tag.pool,
-        "DIGEST": tag.digest,
-        "ORDINAL": str(tag.ordinal) if tag.ordinal else "",
-    }
-    return {TAG: {name: value for name, value in pairs.items() if value}}
+    return {TAG: _tag_pairs(tag)}
 
 
 def tag_of(template: etree._Element | None) -> Tag | None:
@@ -54,6 +48,41 @@ def tag_of(template: etree._Element | None) -> Tag | None:
         digest=pairs.get("DIGEST", ""),
         ordinal=max(0, tree.number(pairs.get("ORDINAL"))),
     )
+
+
+def node_attributes(tag: Tag, name: str) -> Attributes:
+    """Return the vector FARMCTL of a node: its tag and, as NODE, the name it got.
+
+    A VM that somebody makes of a farm's template by hand has the template's tag, but no
+    NODE: that is how the farm's own VMs are told from it.
+    """
+    return {TAG: {**_tag_pairs(tag), NODE: name}}
+
+
+def node_tag_of(
+    user_template: etree._Element | None, context: etree._Element | None
+) -> Tag | None:
+    """Return the tag of a VM that farmctl made; None for any other VM.
+
+    The guest may write USER_TEMPLATE through OneGate, but not CONTEXT, which names the
+    farm, role and pool as well: a tag that says something else is not believed.
+    """
+    tag = tag_of(user_template)
+    if tag is None or user_template is None:
+        return None
+    if not user_template.findtext(f"{TAG}/{NODE}"):
+        return None
+    told = context.findtext("FARMCTL_FARM") if context is not None else None
+    if told is None or context is None:
+        return tag
+    role = tag.role.value if tag.role is not None else ""
+    written = (tag.farm, role, tag.pool)
+    given = (
+        told,
+        context.findtext("FARMCTL_ROLE") or "",
+        context.findtext("FARMCTL_POOL") or "",
+    )
+    return tag if written == given else None
 
 
 def mark_attributes(mark: Mark) -> Attributes:
@@ -116,6 +145,17 @@ def holder_of(template: etree._Element | None) -> Holder | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _tag_pairs(tag: Tag) -> dict[str, str]:
+    pairs = {
+        "FARM": tag.farm,
+        "ROLE": tag.role.value if tag.role is not None else "",
+        "POOL": tag.pool,
+        "DIGEST": tag.digest,
+        "ORDINAL": str(tag.ordinal) if tag.ordinal else "",
+    }
+    return {name: value for name, value in pairs.items() if value}
 
 
 def _json_at(template: etree._Element | None, name: str) -> Any:

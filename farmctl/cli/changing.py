@@ -122,9 +122,7 @@ def _show(world: World, plans: Sequence[Plan]) -> None:
     capacity: Capacity | None = None
     if any(plan_view.makes_nodes(each) for each in plans):
         capacity = world.cloud.capacity()
-    console = terminal.out()
-    for each in plans:
-        plan_view.show(console, each, capacity)
+    plan_view.show_all(terminal.out(), plans, capacity)
 
 
 def _print(change: Change, ran: Ran) -> None:

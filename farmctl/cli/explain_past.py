@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from farmctl.cli import documents, explain_view
-from farmctl.cli.explain_view import Line
+from farmctl.cli import chronicle, documents, explain_view
+from farmctl.cli.chronicle import Line
 from farmctl.cli.text import clock, counted, listed
 from farmctl.errors import NotPossibleError
 from farmctl.journal import Journal, Record, Verdict
 
-LAST = 12
+_MOST_RUNS = 6
+_LAST = 12
 
 _MADE = ("CreateNode done", "ReplaceNode done", "StartNode done", "AwaitNode done")
 _ENDED = ("RemoveNode done",)
@@ -34,7 +35,7 @@ class Past:
     nodes: tuple[str, ...]
     sizes: dict[str, int]
     run: Record | None
-    last: tuple[Record, ...]
+    before: tuple[Record, ...]
     after: Record | None
     verdict: Verdict
 
@@ -80,7 +81,7 @@ def gather(journal: Journal, farm: str, at: float) -> Past:
         nodes=tuple(sorted(nodes)),
         sizes=sizes,
         run=run,
-        last=tuple(before[-LAST:]),
+        before=tuple(before),
         after=next((each for each in records if each.time > at), None),
         verdict=journal.verify(farm),
     )
@@ -102,7 +103,7 @@ def sentences(past: Past, *, now: float) -> Iterator[Line]:
         began = clock(past.run.time, now=now)
         yield f"The last run was `{command}`, begun at {began}: {past.run.because}", ""
     yield "", ""
-    yield from explain_view.history(past.last, now=now)
+    yield from chronicle.told(past.before, now=now, most=_MOST_RUNS)
     if past.after is not None:
         yield (
             f"Next came, at {clock(past.after.time, now=now)}: {past.after.event}.",
@@ -120,7 +121,7 @@ def document(past: Past) -> dict[str, Any]:
         "nodes": list(past.nodes),
         "sizes": past.sizes,
         "run": explain_view.record(past.run) if past.run else None,
-        "last": [explain_view.record(each) for each in past.last],
+        "last": [explain_view.record(each) for each in past.before[-_LAST:]],
         "next": explain_view.record(past.after) if past.after else None,
         "journal_holds": past.verdict.holds,
         "journal_faults": list(past.verdict.faults),

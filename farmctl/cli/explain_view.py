@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from farmctl.cli import documents
+from farmctl.cli import chronicle, documents
 from farmctl.cli.board import described
+from farmctl.cli.chronicle import Line
 from farmctl.cli.explaining import PoolWhy, Why
 from farmctl.cli.text import clock, counted, took
 from farmctl.journal import Record
@@ -14,21 +15,8 @@ from farmctl.reconcile import NodeStatus
 from farmctl.units import format_amount
 
 _MOST_LINES = 12
-
-_VERBS = {
-    "CreateObject": "made",
-    "ChangeObject": "changed",
-    "DeleteObject": "deleted",
-    "CreateNode": "made",
-    "ReplaceNode": "replaced",
-    "RemoveNode": "ended",
-    "StartNode": "started",
-    "AwaitNode": "awaited",
-}
-"""What the steps in the journal are called."""
-
-Line = tuple[str, str]
-"""A line and its style."""
+_MOST_RUNS = 4
+_LAST = 8
 
 
 def sentences(why: Why, *, now: float) -> Iterator[Line]:
@@ -56,33 +44,7 @@ def sentences(why: Why, *, now: float) -> Iterator[Line]:
     yield "", ""
     yield from _next(why)
     yield "", ""
-    yield from history(why.last, now=now)
-
-
-def history(records: tuple[Record, ...], *, now: float) -> Iterator[Line]:
-    """Give the lines of some records of the journal."""
-    if not records:
-        yield (
-            "The journal on this machine has nothing about it.",
-            "quiet",
-        )
-        return
-    yield "What was done last, from this machine:", "quiet"
-    for each in records:
-        subject = each.values.get("subject")
-        event = said(each.event)
-        what = f"{subject} {event}" if subject else event
-        because = f": {each.because}" if each.because else ""
-        yield f"  {clock(each.time, now=now)}  {what}{because}", "quiet"
-
-
-def said(event: str) -> str:
-    """Return an event of the journal in words: `CreateNode done` is `made`."""
-    step, _, result = event.partition(" ")
-    verb = _VERBS.get(step)
-    if verb is None:
-        return event
-    return verb if result == "done" else f"not {verb} ({result})"
+    yield from chronicle.told(why.journal, now=now, most=_MOST_RUNS)
 
 
 def document(why: Why) -> dict[str, Any]:
@@ -111,7 +73,7 @@ def document(why: Why) -> dict[str, Any]:
         ],
         "next_apply": documents.plan(why.plan) if why.plan else None,
         "next_apply_refused": why.refused or None,
-        "last": [record(each) for each in why.last],
+        "last": [record(each) for each in why.journal[-_LAST:]],
     }
 
 

@@ -18,9 +18,6 @@ from farmctl.reconcile import FarmStatus, Status, World, make_plan
 from farmctl.reconcile import status as look
 from farmctl.spec import Farm, Pool, from_canonical, read_farm
 
-LAST = 8
-"""How many of the last operations are told."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolWhy:
@@ -61,7 +58,7 @@ class Why:
     pools: tuple[PoolWhy, ...]
     plan: Plan | None
     refused: str
-    last: tuple[Record, ...]
+    journal: tuple[Record, ...]
 
 
 def gather(world: World, name: str, journal: Journal) -> Why:
@@ -87,7 +84,7 @@ def gather(world: World, name: str, journal: Journal) -> Why:
         pools=tuple(_pools(view, status, declared, journal)) if declared else (),
         plan=plan,
         refused=refused,
-        last=tuple(list(journal.read(name))[-LAST:]),
+        journal=tuple(journal.read(name)),
     )
 
 

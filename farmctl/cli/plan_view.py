@@ -5,6 +5,8 @@ columns. Where the terminal is narrow, the effect stands below its line.
 """
 
 import time
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -34,13 +36,32 @@ def makes_nodes(plan: Plan) -> bool:
     return any(isinstance(step, (CreateNode, StartNode)) for step in plan.steps)
 
 
-def show(console: Console, plan: Plan, capacity: Capacity | None) -> None:
+def show_all(
+    console: Console, plans: Sequence[Plan], capacity: Capacity | None
+) -> None:
+    """Print several plans; a note that they share is told once, under the first."""
+    told: set[Note] = set()
+    for number, plan in enumerate(plans):
+        if number:
+            console.print()
+        show(console, plan, capacity, told=told)
+        told.update(plan.notes)
+
+
+def show(
+    console: Console,
+    plan: Plan,
+    capacity: Capacity | None,
+    *,
+    told: AbstractSet[Note] = frozenset(),
+) -> None:
     """Print a plan for people.
 
     Args:
         console: where to.
         plan: the plan.
         capacity: hypervisors and datastores if they were read, for the forecast.
+        told: notes that need not be told again.
     """
     age = took(time.time() - plan.seen_at)
     title = Text()
@@ -54,10 +75,11 @@ def show(console: Console, plan: Plan, capacity: Capacity | None) -> None:
     )
     terminal.line(console, title)
     drawn = lines.lines(plan)
-    if drawn or plan.notes:
+    notes = [each for each in plan.notes if each not in told]
+    if drawn or notes:
         console.print()
         terminal.put(console, _table(console, drawn))
-        for note in plan.notes:
+        for note in notes:
             terminal.put(console, _note(console, note))
     console.print()
     terminal.line(console, _sum(console, plan, capacity))

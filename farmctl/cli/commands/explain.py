@@ -8,6 +8,7 @@ import click
 
 from farmctl.assembly import sites, worlds
 from farmctl.cli import explain_past, explain_view, moments, terminal
+from farmctl.cli.chronicle import Line
 from farmctl.cli.explaining import gather
 from farmctl.cli.options import complete_farm, json_option, site_file, site_option
 from farmctl.errors import NotPossibleError
@@ -64,7 +65,7 @@ def command(
         _print(explain_view.sentences(why, now=time.time()))
 
 
-def _print(lines: Iterable[explain_view.Line]) -> None:
+def _print(lines: Iterable[Line]) -> None:
     console = terminal.out()
     for text, style in lines:
         console.print(terminal.shown(console, text, style=style))

@@ -65,9 +65,7 @@ def command(
             documents.head("plan") | {"plans": [documents.plan(each) for each in plans]}
         )
     else:
-        console = terminal.out()
-        for plan in plans:
-            plan_view.show(console, plan, capacity)
+        plan_view.show_all(terminal.out(), plans, capacity)
         if any(not plan.changes_nothing for plan in plans):
             terminal.say(f"Next: farmctl apply {' '.join([out] if out else files)}")
     if any(not plan.changes_nothing for plan in plans):

@@ -1,4 +1,4 @@
-"""The journal, told: runs with what they did in numbers, and what went wrong by name."""
+"""The journal, told: runs, what they did in numbers, and what went wrong by name."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -55,6 +55,8 @@ def runs(records: Iterable[Record]) -> list[Run]:
             run.done[_VERBS[step]] += 1
         elif each.event in ENDS:
             run.end = each.event
+        elif result == "untried":
+            continue
         else:
             run.troubles.append(_trouble(each, step, result))
     return found
@@ -76,10 +78,8 @@ def told(records: Iterable[Record], *, now: float, most: int) -> Iterator[Line]:
         end = {"run complete": "", "run incomplete": ", not finished"}.get(
             run.end, ", not ended" if run.command else ""
         )
-        yield (
-            f"  {clock(run.at, now=now)}  {said or 'nothing was changed'}{end}",
-            "quiet",
-        )
+        said = said or "nothing was changed"
+        yield f"  {clock(run.at, now=now)}  {said}{end}", "quiet"
         for trouble in run.troubles[:_MOST_TROUBLES]:
             yield f"    {trouble}", "warn"
         if len(run.troubles) > _MOST_TROUBLES:

@@ -88,7 +88,6 @@ class Show:
             refresh_per_second=_PER_SECOND,
             transient=True,
             redirect_stdout=False,
-            redirect_stderr=False,
         ) as live:
             self._live = live
             yield

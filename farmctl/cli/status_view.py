@@ -10,7 +10,7 @@ from farmctl.cli import terminal
 from farmctl.cli.board import described
 from farmctl.cli.progress import ORDER, STYLES
 from farmctl.cli.text import counted, took
-from farmctl.model.nodes import Role
+from farmctl.model.nodes import Phase, Role
 from farmctl.reconcile import FarmStatus, NodeStatus, Status
 
 _NARROW = 100
@@ -53,8 +53,18 @@ def overview(console: Console, status: Status) -> RenderableType:
     return Group(_where(console, status), Text(""), table)
 
 
-def one_farm(console: Console, status: Status, farm: FarmStatus) -> RenderableType:
-    """Draw one farm with all its nodes."""
+def one_farm(
+    console: Console, status: Status, farm: FarmStatus, *, rows: int | None = None
+) -> RenderableType:
+    """Draw one farm with its nodes.
+
+    Args:
+        console: where to.
+        status: the look that the farm is from.
+        farm: the farm.
+        rows: how many nodes there is room for; those that are not ready come first
+            then. None for all of them, in their order.
+    """
     title = terminal.shown(console, f"Farm {farm.farm}", style="strong")
     about = ", ".join(each for each in (farm.kind, farm.cidr) if each)
     title.append(f"  {about}", style="quiet")
@@ -68,7 +78,13 @@ def one_farm(console: Console, status: Status, farm: FarmStatus) -> RenderableTy
         ago = took(time.time() - farm.lock.since)
         text = f"Being changed for {ago} by {described(farm.lock.holder)}"
         parts.append(terminal.shown(console, text, style="moving"))
-    parts += [Text(""), nodes(console, farm.nodes, now=status.seen_at)]
+    shown = farm.nodes
+    if rows is not None and len(shown) > rows:
+        shown = tuple(sorted(shown, key=_is_well))[:rows]
+    parts += [Text(""), nodes(console, shown, now=status.seen_at)]
+    if hidden := len(farm.nodes) - len(shown):
+        text = f"… {hidden} more, without --watch all of them"
+        parts.append(terminal.shown(console, text, style="quiet"))
     if farm.notes:
         parts.append(Text(""))
     parts += [
@@ -121,6 +137,10 @@ def phases(farm: FarmStatus) -> Text:
                 line.append("  ")
             line.append(f"{phase.value} {number}", style=STYLES[phase])
     return line if line.plain else Text("no nodes", style="quiet")
+
+
+def _is_well(node: NodeStatus) -> bool:
+    return node.phase is Phase.READY and not (node.aside or node.draining)
 
 
 def _where(console: Console, status: Status) -> Text:

@@ -17,6 +17,9 @@ from farmctl.errors import CloudError, NotPossibleError
 from farmctl.reconcile import Status, World
 from farmctl.reconcile import status as look
 
+_AROUND = 9
+"""Lines round the nodes of one farm on the screen of --watch."""
+
 
 @click.command(
     epilog="""\b
@@ -105,7 +108,14 @@ def _watch(world: World, farm: str | None, interval: float, *, as_json: bool) ->
 def _screen(
     console: Console, found: Status, farm: str | None, trouble: str
 ) -> RenderableType:
-    parts = [draw(console, found, farm), Text("")]
+    drawn = (
+        status_view.overview(console, found)
+        if farm is None
+        else status_view.one_farm(
+            console, found, found.farms[0], rows=max(1, console.height - _AROUND)
+        )
+    )
+    parts: list[RenderableType] = [drawn, Text("")]
     if trouble:
         age = took(time.time() - found.seen_at)
         parts.append(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 
 import click
+from rich.padding import Padding
 
 from farmctl.assembly import sites, worlds
 from farmctl.cli import explain_past, explain_view, moments, terminal
@@ -68,4 +69,7 @@ def command(
 def _print(lines: Iterable[Line]) -> None:
     console = terminal.out()
     for text, style in lines:
-        console.print(terminal.shown(console, text, style=style))
+        bare = text.lstrip()
+        indent = len(text) - len(bare)
+        shown = terminal.shown(console, bare, style=style)
+        terminal.put(console, Padding(shown, (0, 0, 0, indent)))

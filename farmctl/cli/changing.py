@@ -3,13 +3,13 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from farmctl.assembly import worlds
 from farmctl.cli import asking, documents, outcome_view, plan_view, running, terminal
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.running import Ran, Task
-from farmctl.errors import NotPossibleError
+from farmctl.errors import FarmctlError, NotPossibleError
 from farmctl.model.steps import Plan
 from farmctl.model.view import Capacity  # noqa: TC001 - a value is annotated
 from farmctl.plan import lines
@@ -28,6 +28,7 @@ class Change:
     plans: Sequence[Plan]
     tasks: Mapping[str, Task]
     question: str
+    refused: Mapping[str, FarmctlError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,8 @@ def carry_out(site: Site, change: Change, wishes: Wishes) -> None:
 def _carry_out(world: World, change: Change, wishes: Wishes) -> None:
     if not wishes.as_json:
         _show(world, change.plans)
-    short = {each.farm: _no_room(each) for each in change.plans if _lacks_room(each)}
+    short: dict[str, FarmctlError] = dict(change.refused)
+    short |= {each.farm: _no_room(each) for each in change.plans if _lacks_room(each)}
     todo = {
         each.farm: each
         for each in change.plans
@@ -81,7 +83,8 @@ def _carry_out(world: World, change: Change, wishes: Wishes) -> None:
     if wishes.as_json:
         _print(change, ran)
     else:
-        outcome_view.show(terminal.out(), ran)
+        outcome_view.show(terminal.out(), ran.outcomes)
+        outcome_view.refusals(ran.refused)
     if ran.interrupted:
         raise Ended(Exit.INTERRUPTED)
     if ran.failed:

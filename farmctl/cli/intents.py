@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from farmctl.errors import InputError, Mistake
+from farmctl.errors import CloudError, FarmctlError, InputError, Mistake
 from farmctl.model.steps import Plan
 from farmctl.plan import saved
+from farmctl.reconcile import World, make_plan
 from farmctl.spec import Farm, Site, check, read_farm
 
 
@@ -63,6 +64,36 @@ def read(files: Sequence[str], site: Site, *, plans: bool) -> tuple[Named, ...]:
             )
         by_farm[each.farm] = each.file
     return tuple(found)
+
+
+def drawn(
+    world: World, named: Sequence[Named]
+) -> tuple[list[Plan], dict[str, FarmctlError]]:
+    """Look at the cloud once and return the plan of each farm, or why it has none.
+
+    Raises:
+        InputError: with every mistake in any of the files that the cloud shows.
+        CloudError: the cloud cannot be looked at.
+    """
+    view = world.cloud.look()
+    plans: list[Plan] = []
+    refused: dict[str, FarmctlError] = {}
+    mistakes: list[Mistake] = []
+    for each in named:
+        if isinstance(each.what, Plan):
+            plans.append(each.what)
+            continue
+        try:
+            plans.append(make_plan(world, each.what, view=view))
+        except InputError as error:
+            mistakes += error.mistakes
+        except CloudError:
+            raise
+        except FarmctlError as error:
+            refused[each.farm] = error
+    if mistakes:
+        raise InputError(mistakes)
+    return plans, refused
 
 
 def _read(file: str, *, plans: bool) -> Farm | Plan:

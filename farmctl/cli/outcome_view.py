@@ -1,13 +1,14 @@
 """What became of a run, for people: what was done, what was not, what to do next."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from rich.console import Console
 
 from farmctl.cli import failure, terminal
 from farmctl.cli.board import done
-from farmctl.cli.running import Ran
 from farmctl.cli.text import clean, counted, took
+from farmctl.errors import FarmctlError
 from farmctl.model.steps import ChangeObject, CreateObject, DeleteObject
 from farmctl.reconcile import Outcome, Result
 
@@ -15,13 +16,16 @@ _MOST = 12
 _OBJECTS = (CreateObject, ChangeObject, DeleteObject)
 
 
-def show(console: Console, ran: Ran) -> None:
+def show(console: Console, outcomes: Iterable[Outcome]) -> None:
     """Print what became of each farm."""
-    for outcome in ran.outcomes:
+    for outcome in outcomes:
         _show(console, outcome)
-    for farm, error in ran.refused.items():
-        text = f"{farm}: {failure.describe(error)}"
-        terminal.line(console, terminal.shown(console, text, style="failed"))
+
+
+def refusals(refused: Mapping[str, FarmctlError]) -> None:
+    """Say on standard error which farms were not begun, and why."""
+    for farm, error in refused.items():
+        terminal.say(f"{farm}: {failure.describe(error)}", style="failed")
 
 
 def _show(console: Console, outcome: Outcome) -> None:

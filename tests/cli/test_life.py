@@ -82,6 +82,23 @@ def test_several_farms_side_by_side(cloud, folder, farmctl):
     assert len({each["network"] for each in found}) == 3
 
 
+def test_one_farm_that_cannot_be_planned_stops_no_other(cloud, folder, farmctl):
+    text = (folder / "sandbox.yaml").read_text()
+    wish = text.replace("kind: plain", "kind: plain\nnetwork: 172.16.9.0/24")
+    (folder / "one.yaml").write_text(wish.replace("sandbox", "one"))
+    (folder / "two.yaml").write_text(wish.replace("sandbox", "two"))
+    assert farmctl("apply", "--yes", "one.yaml").status == 0
+    ran = farmctl("plan", "two.yaml", "sandbox.yaml")
+    assert ran.status == 1
+    assert "two: " in ran.err
+    assert "172.16.9.0/24" in ran.err
+    ran = farmctl("apply", "--yes", "two.yaml", "sandbox.yaml")
+    assert ran.status == 1
+    assert "sandbox  done after " in ran.out
+    found = farmctl("status", "--json").json["farms"]
+    assert [each["farm"] for each in found] == ["one", "sandbox"]
+
+
 def test_plan_as_json(cloud, folder, farmctl):
     ran = farmctl("plan", "--json", "sandbox.yaml")
     assert ran.status == 3
@@ -296,7 +313,7 @@ def test_what_has_no_room_is_refused_before_anything(cloud, folder, farmctl):
     assert "  !  room  Needs 1600 cores on worker hypervisors, " in shown.out
     ran = farmctl("apply", "--yes", "sandbox.yaml")
     assert ran.status == 1
-    assert "There is no room for what sandbox needs; nothing was changed." in ran.out
+    assert "There is no room for what sandbox needs; nothing was changed." in ran.err
     assert farmctl("status", "--json").json["farms"] == []
 
 

@@ -18,8 +18,7 @@ from farmctl.cli.options import (
 )
 from farmctl.cli.running import Task
 from farmctl.cli.text import listed
-from farmctl.model.steps import Plan
-from farmctl.reconcile import Options, Outcome, World, make_plan
+from farmctl.reconcile import Options, Outcome, World
 from farmctl.reconcile import apply as apply_one
 
 
@@ -65,16 +64,11 @@ def command(
     site = sites.load(site_file(own_site), os.environ)
     named = intents.read(files, site, plans=True)
     with worlds.world(site, announce=terminal.say) as world:
-        view = world.cloud.look()
-        plans = [
-            each.what
-            if isinstance(each.what, Plan)
-            else make_plan(world, each.what, view=view)
-            for each in named
-        ]
+        plans, refused = intents.drawn(world, named)
     change = Change(
         command="apply",
         plans=plans,
+        refused=refused,
         tasks={each.farm: _task(each) for each in named},
         question=f"Apply this to {listed(each.farm for each in named)}?",
     )

@@ -6,12 +6,10 @@ from pathlib import Path
 import click
 
 from farmctl.assembly import sites, worlds
-from farmctl.cli import documents, intents, plan_view, terminal
+from farmctl.cli import documents, intents, outcome_view, plan_view, terminal
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.options import complete_file, json_option, site_file, site_option
 from farmctl.plan import saved
-from farmctl.reconcile import make_plan
-from farmctl.spec import Farm
 
 
 @click.command(
@@ -50,23 +48,30 @@ def command(
     site = sites.load(site_file(own_site), os.environ)
     named = intents.read(files, site, plans=False)
     with worlds.world(site, announce=terminal.say) as world:
-        view = world.cloud.look()
-        farms = [each.what for each in named if isinstance(each.what, Farm)]
-        plans = [make_plan(world, farm, view=view) for farm in farms]
+        plans, refused = intents.drawn(world, named)
         capacity = (
             world.cloud.capacity()
             if not as_json and any(plan_view.makes_nodes(plan) for plan in plans)
             else None
         )
-    if out is not None:
+    if out is not None and plans:
         Path(out).write_text(saved.dump(plans[0]) + "\n", encoding="utf-8")
     if as_json:
         terminal.print_json(
-            documents.head("plan") | {"plans": [documents.plan(each) for each in plans]}
+            documents.head("plan")
+            | {
+                "plans": [documents.plan(each) for each in plans],
+                "refused": {
+                    farm: documents.error(error) for farm, error in refused.items()
+                },
+            }
         )
     else:
         plan_view.show_all(terminal.out(), plans, capacity)
         if any(not plan.changes_nothing for plan in plans):
             terminal.say(f"Next: farmctl apply {' '.join([out] if out else files)}")
+    outcome_view.refusals(refused)
+    if refused:
+        raise Ended(Exit.ERROR)
     if any(not plan.changes_nothing for plan in plans):
         raise Ended(Exit.CHANGES)

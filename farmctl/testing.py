@@ -26,8 +26,6 @@ Importing this module starts nothing and imports nothing heavy.
 
 import base64
 import json
-import os
-import signal
 import urllib.error
 import urllib.request
 import xmlrpc.client
@@ -134,7 +132,9 @@ class OpenNebula:
 
     def kill(self) -> None:
         """Kill the server at once: whatever it has answered must be there again."""
-        os.kill(self._at().pid, signal.SIGKILL)
+        from farmctl.embedded import process  # noqa: PLC0415  # light to import
+
+        process.kill(self.settings)
         self._running = None
 
     def reset(self) -> None:

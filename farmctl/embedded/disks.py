@@ -1,9 +1,10 @@
 """Disks of VMs: taking images, what a disk inherits, device names, giving back."""
 
 from farmctl.embedded.attributes import Attributes, Vector, to_int
-from farmctl.embedded.cloud import Cloud, sorted_with, sorted_without
+from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Datastore, Image
 from farmctl.embedded.permissions import Inquiry, Right, lookup_owner
+from farmctl.embedded.pools import Pools
 from farmctl.embedded.quotas import Usage, datastore_usage, image_usage
 from farmctl.embedded.refusal import Refusal, internal
 from farmctl.embedded.states import ImageState
@@ -37,7 +38,15 @@ _INHERIT_DATASTORE = (
 )
 _TYPES = ("OS", "CDROM", "DATABLOCK", "KERNEL", "RAMDISK", "CONTEXT")
 _DISK_TYPES = (0, 1, 2)
+_IN_USE = {False: ImageState.USED, True: ImageState.USED_PERS}
 _CDROM = 1
+
+
+def state_of(pools: Pools, image: Image) -> ImageState:
+    """Return the image's state; a READY one that VMs use shows USED."""
+    if image.state is ImageState.READY and pools.uses.count("IMAGE", image.id):
+        return _IN_USE[image.persistent]
+    return image.state
 
 
 def find_image(cloud: Cloud, disk: Vector, uid: int) -> Image | None:
@@ -98,10 +107,7 @@ def acquire(
         disk_type, prefix = _volatile(disk)
     else:
         image = _usable(cloud, disk, uid)
-        image.vms = sorted_with(image.vms, vm_id)
-        if image.state is ImageState.READY:
-            image.state = ImageState.USED_PERS if image.persistent else ImageState.USED
-        cloud.pools.touch(image)
+
         prefix = _inherit(cloud, disk, image)
         disk_type = image.image_type
     if disk.get("SERIAL") == "auto":
@@ -154,18 +160,6 @@ def name_device(template: Attributes, disk: Vector, prefix: str) -> None:
     if context is not None and "TARGET" in context:
         used.add(context["TARGET"])
     _name_devices([(prefix, disk)], used)
-
-
-def give_back(cloud: Cloud, vm_id: int, disk: Vector) -> None:
-    """Give the disk's image up."""
-    image_id = to_int(disk.get("IMAGE_ID", ""))
-    image = None if image_id is None else cloud.pools.images.find(image_id)
-    if image is None:
-        return
-    image.vms = sorted_without(image.vms, vm_id)
-    if not image.vms and image.state in (ImageState.USED, ImageState.USED_PERS):
-        image.state = ImageState.READY
-    cloud.pools.touch(image)
 
 
 def system_size(disks: list[Vector]) -> float:
@@ -222,7 +216,7 @@ def _usable(cloud: Cloud, disk: Vector, uid: int) -> Image:
             f"Image {image.id} ({image.name}) of type {_TYPES[image.image_type]} "
             "cannot be used as DISK."
         )
-    match image.state:
+    match state_of(cloud.pools, image):
         case ImageState.READY | ImageState.USED:
             pass
         case ImageState.LOCKED:
@@ -261,7 +255,7 @@ def _inherit(cloud: Cloud, disk: Vector, image: Image) -> str:
         DISK_SNAPSHOT_TOTAL_SIZE="0",
         DRIVER=image.format,
         FORMAT=image.format,
-        IMAGE_STATE=str(int(image.state)),
+        IMAGE_STATE=str(int(_IN_USE[image.persistent])),
         TYPE="CDROM" if image.image_type == _CDROM else "FILE",
     )
     if not disk.get("SIZE"):

@@ -207,7 +207,6 @@ class Image(Entity):
     size: int = 1024
     state: ImageState = ImageState.READY
     datastore_id: int = 1
-    vms: list[int] = field(default_factory=list)
     cloning_id: int = -1
     cloning_ops: int = 0
     due: float = 0.0
@@ -261,7 +260,6 @@ class Network(Entity):
     vlan_automatic: bool = False
     outer_vlan_automatic: bool = False
     vrouters: list[int] = field(default_factory=list)
-    updated: list[int] = field(default_factory=list)
     ranges: list[AddressRange] = field(default_factory=list)
     range_count: int = 0
     due: float = 0.0
@@ -299,13 +297,15 @@ class NetworkTemplate(Entity):
 
 @dataclass(kw_only=True)
 class SecurityGroup(Entity):
-    """A security group; `committing` VMs are being brought up to date."""
+    """A security group.
+
+    Of the VMs that use it, some are `committing`: being brought up to date.
+    """
 
     kind = "SECGROUP"
     noun = "security group"
     tag = "SECURITY_GROUP"
 
-    updated: list[int] = field(default_factory=list)
     outdated: list[int] = field(default_factory=list)
     committing: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)

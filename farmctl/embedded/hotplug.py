@@ -136,8 +136,6 @@ def remove_disk(cloud: Cloud, vm: Machine, disk_id: int) -> None:
     vm.template.values["DISK"] = [d for d in vm.disks() if d is not disk]
     if not vm.template.values["DISK"]:
         vm.template.erase("DISK")
-    if not any(d.get("IMAGE_ID") == disk.get("IMAGE_ID", "-") for d in vm.disks()):
-        disks.give_back(cloud, vm.id, disk)
     usage = [Usage("VM", "", {"SYSTEM_DISK_SIZE": size})]
     if "IMAGE_ID" in disk:
         usage.append(Usage("IMAGE", disk["IMAGE_ID"], {"RVMS": 1.0}))

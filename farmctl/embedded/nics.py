@@ -3,8 +3,8 @@
 import secrets
 
 from farmctl.embedded.attributes import Attributes, Vector, ids_of, to_int
-from farmctl.embedded.cloud import Cloud, sorted_with, sorted_without
-from farmctl.embedded.entities import Network, SecurityGroup
+from farmctl.embedded.cloud import Cloud
+from farmctl.embedded.entities import Network
 from farmctl.embedded.leases import free, lease, mac_text
 from farmctl.embedded.machine import Machine
 from farmctl.embedded.permissions import Inquiry, Right, lookup_owner
@@ -172,7 +172,6 @@ def acquire(
         *ids_of(network.template.text("SECURITY_GROUPS")),
     }
     nic["SECURITY_GROUPS"] = ",".join(map(str, sorted(groups)))
-    network.updated = sorted_with(network.updated, vm.id)
     cloud.pools.touch(network)
 
 
@@ -183,7 +182,6 @@ def give_back(cloud: Cloud, vm: Machine, nic: Vector) -> None:
     if network is None:
         return
     free(network, ("VM", vm.id), nic)
-    network.updated = sorted_without(network.updated, vm.id)
     cloud.pools.touch(network)
     account(cloud.pools, vm.uid, vm.gid, [network_usage(network.id)], sign=-1)
 
@@ -197,7 +195,7 @@ def groups_of(vm: Machine) -> list[int]:
 
 
 def refresh_rules(cloud: Cloud, vm: Machine) -> None:
-    """Copy the rules of the VM's security groups into it, and note it in them."""
+    """Copy the rules of the VM's security groups into it."""
     vm.template.erase("SECURITY_GROUP_RULE")
     mine = groups_of(vm)
     for group_id in mine:
@@ -209,12 +207,6 @@ def refresh_rules(cloud: Cloud, vm: Machine) -> None:
                 line["SECURITY_GROUP_ID"] = str(group.id)
                 line["SECURITY_GROUP_NAME"] = group.name
                 vm.template.add("SECURITY_GROUP_RULE", line)
-        if vm.id not in _members(group):
-            group.updated = sorted_with(group.updated, vm.id)
-            cloud.pools.touch(group)
-    for group in cloud.pools.security_groups:
-        if group.id not in mine and vm.id in _members(group):
-            forget(cloud, group, vm.id)
 
 
 def expand_rule(cloud: Cloud, rule: Vector) -> list[Vector]:
@@ -232,19 +224,6 @@ def expand_rule(cloud: Cloud, rule: Vector) -> list[Vector]:
             line["IP"] = found.attributes["IP"]
         lines.append(line)
     return lines
-
-
-def forget(cloud: Cloud, group: SecurityGroup, vm_id: int) -> None:
-    """Take a VM out of a security group's lists."""
-    group.updated = sorted_without(group.updated, vm_id)
-    group.outdated = sorted_without(group.outdated, vm_id)
-    group.committing = sorted_without(group.committing, vm_id)
-    group.failed = sorted_without(group.failed, vm_id)
-    cloud.pools.touch(group)
-
-
-def _members(group: SecurityGroup) -> set[int]:
-    return {*group.updated, *group.outdated, *group.committing, *group.failed}
 
 
 def _unknown(cloud: Cloud, nic: Vector, uid: int) -> str:

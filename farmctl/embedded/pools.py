@@ -32,6 +32,7 @@ from farmctl.embedded.machine import Machine
 from farmctl.embedded.refusal import Refusal
 from farmctl.embedded.states import State
 from farmctl.embedded.store import Store
+from farmctl.embedded.uses import Uses
 
 E = TypeVar("E", bound=Entity)
 
@@ -111,6 +112,7 @@ class Pools:
         self.machine_groups = Pool(MachineGroup)
         self.zones = Pool(Zone)
         self.schedule = Pool(ScheduledAction)
+        self.uses = Uses()
         self.live: dict[int, Machine] = {}
         """The VMs that are not DONE."""
         self.waiting: dict[int, None] = {}
@@ -150,6 +152,7 @@ class Pools:
             self._by_kind[kind].next_id = max(self._by_kind[kind].next_id, next_id)
         for vm in self.machines:
             self._sort_in(vm)
+            self.uses.follow(vm)
         return bool(counters)
 
     def new_id(self, entity: type[Entity]) -> int:
@@ -202,6 +205,7 @@ class Pools:
             self._by_kind[item.kind].rendered.pop(item.id, None)
             if isinstance(item, Machine):
                 self._sort_in(item)
+                self._redraw(item)
         rows = [
             (kind, object_id, item.body())
             for (kind, object_id), item in self._touched.items()
@@ -233,6 +237,10 @@ class Pools:
             self._by_kind[kind].next_id = next_id
         self.values.update(self._noted)
         self._forget()
+
+    def _redraw(self, vm: Machine) -> None:
+        for kind, object_id in self.uses.follow(vm):
+            self._by_kind[kind].rendered.pop(object_id, None)
 
     def _sort_in(self, vm: Machine) -> None:
         if vm.state is State.DONE:

@@ -10,13 +10,15 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from farmctl.embedded.settings import PRIVATE, Settings
 from farmctl.errors import NotPossibleError
@@ -61,7 +63,7 @@ def start(settings: Settings | None = None) -> Running:
     _make(settings.directory)
     with _locked(settings.directory / "start.lock"):
         running = status(settings)
-        if running is not None:
+        if running is not None and _answers(running, settings.directory):
             return running
         _write_settings(settings)
         _spawn(settings)
@@ -120,11 +122,23 @@ def reset(settings: Settings | None = None) -> None:
             (settings.directory / name).unlink(missing_ok=True)
 
 
-def _stop(settings: Settings) -> bool:
+def kill(settings: Settings | None = None) -> bool:
+    """Kill the cloud at once, as a test of what it has kept.
+
+    Returns:
+        Whether one was running.
+    """
+    return _stop(settings or Settings(), (signal.SIGKILL,))
+
+
+def _stop(
+    settings: Settings,
+    signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGKILL),
+) -> bool:
     running = status(settings)
     if running is None:
         return False
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in signals:
         try:
             os.kill(running.pid, number)
         except ProcessLookupError:
@@ -139,6 +153,20 @@ def _stop(settings: Settings) -> bool:
         f"The embedded cloud (process {running.pid}) does not stop.",
         hint="End that process yourself.",
     )
+
+
+def _answers(running: Running, directory: Path) -> bool:
+    """Say whether a server that holds the lock takes calls, or is just dying."""
+    url = urlsplit(running.endpoint)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _alive(directory) and time.monotonic() < deadline:
+        try:
+            socket.create_connection((url.hostname, url.port), timeout=1.0).close()
+        except OSError:
+            time.sleep(_POLL_SECONDS)
+        else:
+            return True
+    return False
 
 
 def _make(directory: Path) -> None:

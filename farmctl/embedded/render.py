@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from farmctl.embedded import quotas
 from farmctl.embedded.attributes import value_xml
+from farmctl.embedded.disks import state_of
 from farmctl.embedded.entities import (
     Cluster,
     Datastore,
@@ -173,6 +174,7 @@ def datastore(item: Datastore) -> str:
 def image(pools: Pools, item: Image) -> str:
     """Write an image."""
     store = pools.datastores.find(item.datastore_id)
+    users, state = pools.uses.of("IMAGE", item.id), int(state_of(pools, item))
     return (
         f"<IMAGE>{owner(item)}{lock(item)}{permissions(item)}"
         f"<TYPE>{item.image_type}</TYPE><DISK_TYPE>0</DISK_TYPE>"
@@ -180,14 +182,14 @@ def image(pools: Pools, item: Image) -> str:
         f"<REGTIME>{item.regtime}</REGTIME><MODTIME>{item.modtime}</MODTIME>"
         f"{cdata('SOURCE', item.source)}{cdata('PATH', item.path)}"
         f"{cdata('FORMAT', item.format)}{cdata('FS', '')}<SIZE>{item.size}</SIZE>"
-        f"<STATE>{int(item.state)}</STATE><PREV_STATE>{int(item.state)}</PREV_STATE>"
-        f"<RUNNING_VMS>{len(item.vms)}</RUNNING_VMS>"
+        f"<STATE>{state}</STATE><PREV_STATE>{state}</PREV_STATE>"
+        f"<RUNNING_VMS>{len(users)}</RUNNING_VMS>"
         f"<CLONING_OPS>{item.cloning_ops}</CLONING_OPS>"
         f"<CLONING_ID>{item.cloning_id}</CLONING_ID>"
         "<TARGET_SNAPSHOT>-1</TARGET_SNAPSHOT>"
         f"<DATASTORE_ID>{item.datastore_id}</DATASTORE_ID>"
         f"{element('DATASTORE', store.name if store else '')}"
-        f"{ids('VMS', item.vms)}<CLONES></CLONES><APP_CLONES></APP_CLONES>"
+        f"{ids('VMS', users)}<CLONES></CLONES><APP_CLONES></APP_CLONES>"
         f"{item.template.xml()}"
         "<SNAPSHOTS><ALLOW_ORPHANS><![CDATA[NO]]></ALLOW_ORPHANS>"
         "<CURRENT_BASE><![CDATA[-1]]></CURRENT_BASE>"
@@ -197,7 +199,7 @@ def image(pools: Pools, item: Image) -> str:
     )
 
 
-def network(item: Network, *, full: bool) -> str:
+def network(pools: Pools, item: Network, *, full: bool) -> str:
     """Write a network; `full` shows each lease, as `info` does and pools do not."""
     return (
         f"<VNET>{owner(item)}{lock(item)}{permissions(item)}"
@@ -212,7 +214,8 @@ def network(item: Network, *, full: bool) -> str:
         "<OUTER_VLAN_ID_AUTOMATIC>"
         f"{int(item.outer_vlan_automatic)}</OUTER_VLAN_ID_AUTOMATIC>"
         f"<USED_LEASES>{item.used()}</USED_LEASES>{ids('VROUTERS', item.vrouters)}"
-        f"{ids('UPDATED_VMS', item.updated)}<OUTDATED_VMS></OUTDATED_VMS>"
+        f"{ids('UPDATED_VMS', pools.uses.of('NET', item.id))}"
+        "<OUTDATED_VMS></OUTDATED_VMS>"
         f"<UPDATING_VMS></UPDATING_VMS><ERROR_VMS></ERROR_VMS>{item.template.xml()}"
         f"{_ranges(item, full=full)}</VNET>"
     )
@@ -266,12 +269,17 @@ def network_template(item: NetworkTemplate) -> str:
     )
 
 
-def security_group(item: SecurityGroup) -> str:
+def security_group(pools: Pools, item: SecurityGroup) -> str:
     """Write a security group; VMs that are being brought up to date are in no list."""
+    users = pools.uses.of("SECGROUP", item.id)
+    others = {*item.outdated, *item.committing, *item.failed}
+    updated = [vm_id for vm_id in users if vm_id not in others]
+    outdated = [vm_id for vm_id in users if vm_id in item.outdated]
+    failed = [vm_id for vm_id in users if vm_id in item.failed]
     return (
         f"<SECURITY_GROUP>{owner(item)}{permissions(item)}"
-        f"{ids('UPDATED_VMS', item.updated)}{ids('OUTDATED_VMS', item.outdated)}"
-        f"<UPDATING_VMS></UPDATING_VMS>{ids('ERROR_VMS', item.failed)}"
+        f"{ids('UPDATED_VMS', updated)}{ids('OUTDATED_VMS', outdated)}"
+        f"<UPDATING_VMS></UPDATING_VMS>{ids('ERROR_VMS', failed)}"
         f"{item.template.xml()}</SECURITY_GROUP>"
     )
 

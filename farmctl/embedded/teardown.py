@@ -34,13 +34,8 @@ def done(cloud: Cloud, vm: Machine) -> None:
     vm.counted_running = False
     for nic in vm.all_nics():
         nics.give_back(cloud, vm, nic)
-    for group_id in nics.groups_of(vm):
-        group = cloud.pools.security_groups.find(group_id)
-        if group is not None:
-            nics.forget(cloud, group, vm.id)
     leave_group(cloud, vm)
     for disk in vm.disks():
-        disks.give_back(cloud, vm.id, disk)
         if "IMAGE_ID" in disk:
             usage = image_usage(int(disk["IMAGE_ID"]))
             account(cloud.pools, vm.uid, vm.gid, [usage], sign=-1)

@@ -14,6 +14,7 @@ from farmctl.embedded.calls.shared import (
     register_pool,
 )
 from farmctl.embedded.cloud import Cloud, sorted_with, sorted_without
+from farmctl.embedded.disks import state_of
 from farmctl.embedded.entities import Datastore, Image
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
 from farmctl.embedded.quotas import account, charge, datastore_usage
@@ -81,7 +82,7 @@ def clone(
     )
     inquiry = Inquiry(cloud.pools, caller).creates(Image)
     inquiry.needs(Right.USE, source).needs(Right.USE, store).decide()
-    if source.state not in (ImageState.READY, ImageState.USED):
+    if state_of(cloud.pools, source) not in (ImageState.READY, ImageState.USED):
         raise wrong_state("Image cannot be cloned in its current state")
     free_name(cloud, KIND, name, caller.uid)
     usage = datastore_usage(store.id, source.size)
@@ -98,7 +99,7 @@ def delete(cloud: Cloud, caller: Caller, image_id: int, _force: bool = False) ->
     """Delete an image that no VM uses."""
     image = cloud.pools.images.get(image_id)
     require(cloud.pools, caller, Right.MANAGE, image)
-    if image.vms:
+    if cloud.pools.uses.count("IMAGE", image_id):
         raise wrong_state("Cannot delete image. There are VMs using it.")
     remove(cloud, image)
     return image_id
@@ -124,8 +125,8 @@ def enable(cloud: Cloud, caller: Caller, image_id: int, wanted: bool) -> Answer:
         if image.state not in (ImageState.DISABLED, ImageState.ERROR):
             raise internal("Image cannot be in state " + image.state.name)
         image.state = ImageState.READY
-    elif image.state is not ImageState.READY:
-        raise internal("Image cannot be in state " + image.state.name)
+    elif (state := state_of(cloud.pools, image)) is not ImageState.READY:
+        raise internal("Image cannot be in state " + state.name)
     else:
         image.state = ImageState.DISABLED
     cloud.pools.touch(image)
@@ -139,7 +140,7 @@ def persistent(cloud: Cloud, caller: Caller, image_id: int, wanted: bool) -> Ans
     require(cloud.pools, caller, Right.MANAGE, image)
     if image.image_type in _FILE_TYPES:
         raise wrong_state("KERNEL, RAMDISK and CONTEXT must be non-persistent.")
-    if image.vms or image.state is not ImageState.READY:
+    if state_of(cloud.pools, image) is not ImageState.READY:
         raise internal(
             "Image cannot be made persistent or non-persistent while in use."
         )

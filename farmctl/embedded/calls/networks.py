@@ -49,8 +49,8 @@ def _updated(_cloud: Cloud, item: Network, _old: Attributes) -> None:
 KIND = Kind(
     entity=Network,
     prefix="vn",
-    draw=lambda _cloud, item: render.network(item, full=True),
-    draw_in_pool=lambda _cloud, item: render.network(item, full=False),
+    draw=lambda cloud, item: render.network(cloud.pools, item, full=True),
+    draw_in_pool=lambda cloud, item: render.network(cloud.pools, item, full=False),
     taken="NET",
     restricted=NETWORK,
     updated=_updated,

@@ -4,7 +4,7 @@ from farmctl.embedded import nics, render
 from farmctl.embedded.attributes import Attributes, Vector, parse, to_int
 from farmctl.embedded.calls.registry import Answer, method
 from farmctl.embedded.calls.shared import Kind, free_name, register, register_pool
-from farmctl.embedded.cloud import Cloud, sorted_with
+from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import SecurityGroup
 from farmctl.embedded.leases import ip_number
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
@@ -17,13 +17,13 @@ _MAX_PORT = 65535
 
 def _updated(cloud: Cloud, item: SecurityGroup, _old: Attributes) -> None:
     check_rules(cloud, item.template)
-    commit(cloud, item, outdated=[*item.updated, *item.outdated, *item.failed])
+    commit(cloud, item, outdated=cloud.pools.uses.of("SECGROUP", item.id))
 
 
 KIND = Kind(
     entity=SecurityGroup,
     prefix="secgroup",
-    draw=lambda _cloud, item: render.security_group(item),
+    draw=lambda cloud, item: render.security_group(cloud.pools, item),
     taken="SecurityGroup",
     updated=_updated,
 )
@@ -72,7 +72,7 @@ def delete(cloud: Cloud, caller: Caller, group_id: int) -> Answer:
             "Cannot delete security group. "
             "The default security group (ID 0) cannot be deleted."
         )
-    if item.updated or item.outdated or item.committing or item.failed:
+    if cloud.pools.uses.count("SECGROUP", group_id):
         raise wrong_state(
             "Cannot delete security group. The security group has VMs using it"
         )
@@ -85,8 +85,9 @@ def commit_again(cloud: Cloud, caller: Caller, group_id: int, recovery: bool) ->
     """Bring the VMs of a group up to date again; `recovery`: not those that are."""
     item = cloud.pools.security_groups.get(group_id)
     require(cloud.pools, caller, Right.MANAGE, item)
+    everyone = cloud.pools.uses.of("SECGROUP", group_id)
     left = [*item.outdated, *item.failed]
-    commit(cloud, item, outdated=left if recovery else [*left, *item.updated])
+    commit(cloud, item, outdated=left if recovery else everyone)
     return group_id
 
 
@@ -94,7 +95,7 @@ def commit(cloud: Cloud, item: SecurityGroup, *, outdated: list[int]) -> None:
     """Bring these VMs up to date, in a moment."""
     item.committing = sorted({*item.committing, *outdated})
     gone = set(item.committing)
-    item.updated = [i for i in item.updated if i not in gone]
+
     item.outdated = [i for i in item.outdated if i not in gone]
     item.failed = [i for i in item.failed if i not in gone]
     cloud.pools.touch(item)
@@ -120,7 +121,7 @@ def arm(cloud: Cloud, item: SecurityGroup) -> None:
                 continue
             nics.refresh_rules(cloud, vm)
             cloud.pools.touch(vm)
-            found.updated = sorted_with(found.updated, vm_id)
+
         found.committing = []
         cloud.pools.touch(found)
 

@@ -88,7 +88,7 @@ def delete(
     if recursive:
         for disk in item.template.vectors("DISK"):
             image = disks.find_image(cloud, disk, caller.uid)
-            if image is not None and not image.vms:
+            if image is not None and not cloud.pools.uses.count("IMAGE", image.id):
                 require(cloud.pools, caller, Right.MANAGE, image)
                 images.remove(cloud, image)
     cloud.pools.remove(item)

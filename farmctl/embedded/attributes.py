@@ -188,13 +188,14 @@ def restricted_change(
 ) -> str | None:
     """Return the first restricted attribute that differs from `base`'s.
 
-    What is left out of `attributes` is carried over from `base`, not complained of.
+    A vector that is given has to repeat what `base` restricts in it; a text that is
+    left out is carried over.
     """
     for name in sorted(rules):
         inner = rules[name]
         if inner:
             new = _restricted_values(attributes, name, inner)
-            if new and new != _restricted_values(base, name, inner):
+            if name in attributes and new != _restricted_values(base, name, inner):
                 return name
         elif name in attributes:
             if attributes.text(name) != base.text(name):

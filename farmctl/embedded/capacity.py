@@ -35,8 +35,8 @@ def give_back(cloud: Cloud, vm: Machine, host_id: int) -> None:
 
 def lacks(host: Host, cpu: int, memory: int) -> str:
     """Say what the host lacks, "" if it fits; CPU in hundredths, memory in KiB."""
-    total_cpu = 0 if host.offline() else host.total_cpu
-    total_memory = 0 if host.offline() else host.total_memory
+    total_cpu = 0 if host.blank() else host.total_cpu
+    total_memory = 0 if host.blank() else host.total_memory
     if total_cpu - host.cpu_usage < cpu:
         return f"Not enough CPU: {cpu}/{total_cpu - host.cpu_usage}"
     if total_memory - host.memory_usage < memory:

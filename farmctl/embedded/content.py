@@ -158,8 +158,6 @@ def _places(cloud: Cloud) -> None:
         for attribute, value in more.items():
             template.put(attribute, value)
         store = make(cloud, template, cluster_id=0)
-        # Placing on it by mistake would hide that a class was not asked for.
-        store.state = 1 if name == "system" else 0
         pools.add(store)
     for prefix, farm_class, count, cores, memory in (
         (

@@ -1,7 +1,7 @@
-"""CONTEXT: variables replaced, addresses of NICs filled in, OneGate's endpoint.
+r"""CONTEXT: variables replaced, addresses of NICs filled in, OneGate's endpoint.
 
 OpenNebula replaces `$NAME` and `$NAME[ATTRIBUTE, KEY="value"]` in every value of
-CONTEXT and in the requirements; `\\$` is left as it stands, backslash and all, and a
+CONTEXT and in the requirements; `\$` is left as it stands, backslash and all, and a
 lone `$` is a syntax error. What an operator does not expect is reproduced too.
 """
 
@@ -12,7 +12,7 @@ from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Network
 from farmctl.embedded.leases import range_of
 from farmctl.embedded.machine import Machine
-from farmctl.embedded.refusal import internal
+from farmctl.embedded.refusal import Refusal, internal
 
 _LITERAL = re.compile(r"(?:[^$\\]|\\\$|\\[^$]|\\$)+")
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -21,6 +21,9 @@ _INDEX = re.compile(
     r"(?:[ \t]*,[ \t]*([A-Za-z0-9_]+)[ \t]*=[ \t]*(?:\"([^\"]*)\"|([A-Za-z0-9]+)))?"
     r"[ \t]*\]"
 )
+_AFTER = re.compile(r"[ \t]*([=,\]])|(?=(\[))")
+_SIGNS = {"=": "EQUAL", ",": "COMMA", "]": "CBRACKET", None: "$undefined"}
+_SEPARATOR = "@^_^@"
 # What a guest sees of a NIC, where it is found, and whether its range and network
 # are looked through as well.
 _FOUR = (
@@ -65,8 +68,7 @@ def fill(cloud: Cloud, vm: Machine) -> None:
     context = vm.template.vector("CONTEXT")
     if context is None:
         return
-    for name in sorted(context):
-        context[name] = replaced(cloud, vm, context[name])
+    replace_in(cloud, vm, context, sorted(context))
     network_context(cloud, vm, context)
     token_context(cloud, vm, context)
     for name in _ROUTER_ATTRIBUTES:
@@ -110,11 +112,54 @@ def forget_nic(vm: Machine, nic: Vector) -> None:
 
 
 def replaced(cloud: Cloud, vm: Machine, text: str) -> str:
-    """Replace the variables in a value.
+    """Replace the variables in a text.
 
     Raises:
         Refusal: a `$` begins no variable (8192).
     """
+    try:
+        return _replaced(cloud, vm, text)
+    except _NotAVariableError as error:
+        raise error.refusal(text, 0) from None
+
+
+def replace_in(cloud: Cloud, vm: Machine, context: Vector, names: list[str]) -> None:
+    """Replace the variables in some values of CONTEXT.
+
+    Raises:
+        Refusal: a `$` begins no variable (8192).
+    """
+    whole = _SEPARATOR.join(f"{name}={context[name]}" for name in sorted(context))
+    new = dict(context)
+    for name in names:
+        try:
+            new[name] = _replaced(cloud, vm, context[name])
+        except _NotAVariableError as error:
+            before = [f"{n}={context[n]}" for n in sorted(context) if n < name]
+            start = len(_SEPARATOR.join([*before, f"{name}="]))
+            raise error.refusal(whole, start) from None
+    context.update(new)
+
+
+class _NotAVariableError(Exception):
+    """A `$` that begins no variable: what was found where, and what was expected."""
+
+    def __init__(self, at: int, found: str, expected: str) -> None:
+        super().__init__(found)
+        self._at = at
+        self._found = found
+        self._expected = expected
+
+    def refusal(self, text: str, start: int) -> Refusal:
+        """Return the refusal; columns count from 1 in the text as OpenNebula has it."""
+        column = start + self._at + 1
+        return internal(
+            f"Error parsing: {text}. syntax error, unexpected {self._found}, "
+            f"expecting {self._expected} at line 0, columns {column}:{column + 1}"
+        )
+
+
+def _replaced(cloud: Cloud, vm: Machine, text: str) -> str:
     if "$" not in text:
         return text
     parts: list[str] = []
@@ -127,28 +172,18 @@ def replaced(cloud: Cloud, vm: Machine, text: str) -> str:
             continue
         name = _NAME.match(text, at + 1)
         if name is None:
-            raise internal(
-                f"Error parsing: {text}. syntax error, unexpected EOA, "
-                f"expecting VARIABLE at line 1, columns {at + 1}:{at + 2}"
-            )
+            raise _NotAVariableError(at + 1, "EOA", "$end or VARIABLE or RSTRING")
         at = name.end()
         index = _INDEX.match(text, at)
         if index is None:
+            wrong = _AFTER.match(text, at)
+            if wrong is not None:
+                found = _SIGNS[wrong.group(1)]
+                raise _NotAVariableError(at, found, "OBRACKET or EOA")
             parts.append(_single(vm, name.group().upper()))
             continue
         at = index.end()
-        wanted, key, quoted, bare = index.groups()
-        value = quoted if quoted is not None else bare or ""
-        parts.append(
-            _indexed(
-                cloud,
-                vm,
-                name.group().upper(),
-                wanted.upper(),
-                (key or "").upper(),
-                value,
-            )
-        )
+        parts.append(_indexed(cloud, vm, name.group().upper(), index))
     return "".join(parts)
 
 
@@ -184,9 +219,10 @@ def _single(vm: Machine, name: str) -> str:
     return vm.template.text(name) or vm.user_template.text(name)
 
 
-def _indexed(  # noqa: PLR0913  # the parts of one variable
-    cloud: Cloud, vm: Machine, name: str, wanted: str, key: str, value: str
-) -> str:
+def _indexed(cloud: Cloud, vm: Machine, name: str, index: re.Match[str]) -> str:
+    wanted, key, quoted, bare = index.groups()
+    wanted, key = wanted.upper(), (key or "").upper()
+    value = quoted if quoted is not None else bare or ""
     if name == "USER":
         user = cloud.pools.users.find(vm.uid)
         return "" if user is None else user.template.text(wanted)

@@ -154,9 +154,9 @@ class Host(Entity):
     def clusters(self) -> list[int]:
         return [self.cluster_id]
 
-    def offline(self) -> bool:
-        """Say whether the host is set offline; it then shows no capacity."""
-        return self.state is HostState.OFFLINE
+    def blank(self) -> bool:
+        """Say whether the host shows no capacity: offline, or not looked at yet."""
+        return self.state in (HostState.OFFLINE, HostState.INIT)
 
 
 @dataclass(kw_only=True)

@@ -5,7 +5,7 @@ import secrets
 from farmctl.embedded.attributes import Attributes, Vector, ids_of, to_int
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Network
-from farmctl.embedded.leases import free, lease, mac_text
+from farmctl.embedded.leases import free, lease, mac_text, range_of
 from farmctl.embedded.machine import Machine
 from farmctl.embedded.permissions import Inquiry, Right, lookup_owner
 from farmctl.embedded.quotas import Usage, account, network_usage
@@ -170,9 +170,15 @@ def acquire(
     groups = {
         *ids_of(nic.get("SECURITY_GROUPS", "")),
         *ids_of(network.template.text("SECURITY_GROUPS")),
+        *ids_of(_range_groups(network, nic)),
     }
     nic["SECURITY_GROUPS"] = ",".join(map(str, sorted(groups)))
     cloud.pools.touch(network)
+
+
+def _range_groups(network: Network, nic: Vector) -> str:
+    found = range_of(network, to_int(nic.get("AR_ID", "")))
+    return "" if found is None else found.attributes.get("SECURITY_GROUPS", "")
 
 
 def give_back(cloud: Cloud, vm: Machine, nic: Vector) -> None:

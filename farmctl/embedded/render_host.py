@@ -16,7 +16,7 @@ def host(cloud: Cloud, item: Host) -> str:
     shown.put("IM_MAD", item.im_mad)
     shown.put("VM_MAD", item.vm_mad)
     cpu, memory = item.total_cpu, item.total_memory
-    if item.offline():
+    if item.blank():
         cpu = memory = 0
     else:
         shown.put("TOTALCPU", str(cpu))

@@ -9,7 +9,7 @@ changes there is nothing to find out, so an idle cloud has no cycles.
 from functools import lru_cache
 
 from farmctl.embedded import actions, capacity
-from farmctl.embedded.calls.machines import new_record, right_for
+from farmctl.embedded.calls.machines import can_hold, new_record, right_for
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Datastore, Entity, Host
 from farmctl.embedded.machine import Actor, Machine
@@ -172,7 +172,11 @@ class _Cycle:
         allowed = [s for s in stores if self._may(owner, Right.USE, s)]
         if not allowed:
             return [], "User is not authorized to use any system datastore"
-        found = [s for s in allowed if wanted.matches(_store_attributes(s))]
+        found = [
+            s
+            for s in allowed
+            if can_hold(s, vm) and wanted.matches(_store_attributes(s))
+        ]
         return found, "" if found else "No system datastore meets SCHED_DS_REQUIREMENTS"
 
     def _may(self, owner: Caller, right: Right, item: Entity) -> bool:

@@ -91,8 +91,9 @@ def delete(cloud: Cloud, caller: Caller, rule_id: int) -> Answer:
 
 
 @method("one.acl.info")
-def info(cloud: Cloud, _caller: Caller) -> Answer:
+def info(cloud: Cloud, caller: Caller) -> Answer:
     """Show all rules, by user."""
+    _admin(caller)
     rules = sorted(cloud.pools.rules, key=lambda rule: (rule.user, rule.id))
     return f"<ACL_POOL>{''.join(map(render.rule, rules))}</ACL_POOL>"
 

@@ -8,10 +8,12 @@ from farmctl.embedded.calls.shared import Kind, pool_xml, register
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Document
 from farmctl.embedded.permissions import Caller, Inquiry, Right, check_name, require
+from farmctl.embedded.refusal import internal
 
 KIND = Kind(
     entity=Document, prefix="document", draw=lambda _cloud, item: render.document(item)
 )
+_LONGEST = 10_000_000
 register(KIND, "info update rename chmod chown lock unlock")
 
 
@@ -19,6 +21,7 @@ register(KIND, "info update rename chmod chown lock unlock")
 def allocate(cloud: Cloud, caller: Caller, text: str, doc_type: int) -> Answer:
     """Make a document."""
     template = parse(text)
+    _check_size(template)
     Inquiry(cloud.pools, caller).creates(Document).decide()
     return _add(cloud, caller, template.take_text("NAME"), doc_type, template)
 
@@ -47,6 +50,14 @@ def pool_info(  # noqa: PLR0917  # OpenNebula's own
     """Show the documents of a type."""
     items = [d for d in cloud.pools.documents if d.doc_type == doc_type]
     return pool_xml(cloud, KIND, select(cloud.pools, caller, items, flag, start, end))
+
+
+def _check_size(template: Attributes) -> None:
+    # OpenNebula's XML library takes no longer text.
+    for _, value in template:
+        texts = [value] if isinstance(value, str) else value.values()
+        if any(len(text) > _LONGEST for text in texts):
+            raise internal("Error transforming the Document to XML.")
 
 
 def _add(  # noqa: PLR0917  # what a document is made of

@@ -8,7 +8,7 @@ from farmctl.embedded.calls.shared import Kind, free_name, pool_xml, register
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Host
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
-from farmctl.embedded.refusal import wrong_state
+from farmctl.embedded.refusal import ALLOCATE, Refusal, wrong_state
 from farmctl.embedded.states import HostState
 
 
@@ -45,7 +45,12 @@ def allocate(  # noqa: PLR0917  # OpenNebula's own
     cluster = cloud.pools.clusters.get(max(cluster_id, 0))
     inquiry = Inquiry(cloud.pools, caller).creates(Host)
     inquiry.needs(Right.ADMIN, cluster).decide()
-    free_name(cloud, KIND, name, 0)
+    try:
+        free_name(cloud, KIND, name, 0)
+    except Refusal as error:
+        raise Refusal(
+            ALLOCATE, f"Error allocating a new host. {error.message}"
+        ) from None
     host = Host(
         id=cloud.pools.new_id(Host),
         name=name,
@@ -78,7 +83,8 @@ def status(cloud: Cloud, caller: Caller, host_id: int, wanted: int) -> Answer:
     require(cloud.pools, caller, Right.ADMIN, host)
     match wanted:
         case 0:
-            host.state = HostState.INIT if host.dead else HostState.MONITORED
+            host.state = HostState.INIT
+            monitoring.arm_new(cloud, host)
         case 1:
             host.state = HostState.DISABLED
         case 2:

@@ -395,8 +395,8 @@ def _new_context(
         not append and set(current) - set(given) - set(kept) > set()
     )
     new = dict(current) if append else {}
-    for name in sorted(fresh):
-        new[name] = contexts.replaced(cloud, vm, fresh[name])
+    new.update(fresh)
+    contexts.replace_in(cloud, vm, new, sorted(fresh))
     new.update({k: v for k, v in given.items() if k not in fresh})
     new.update(kept)
     vm.template.put("CONTEXT", new)

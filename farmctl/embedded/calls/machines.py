@@ -132,6 +132,10 @@ def deploy(  # noqa: PLR0917  # OpenNebula's own
     if vm.state not in _PLACEABLE:
         raise wrong_state(f"Deploy action is not available for state {vm.state_name()}")
     _fits(cloud, vm, host, enforce=enforce)
+    if not can_hold(store, vm):
+        raise wrong_state(
+            f"Image Datastore does not support transfer mode: {store.tm_mad}"
+        )
     cloud.pools.touch(vm)
     if vm.state in (State.STOPPED, State.UNDEPLOYED):
         capacity.charge_running(cloud, vm)
@@ -301,6 +305,11 @@ def system_store(cloud: Cloud, host: Host, store_id: int) -> Datastore:
             f"cluster [{host.cluster_id}]."
         )
     return store
+
+
+def can_hold(store: Datastore, vm: Machine) -> bool:
+    """Say whether a system datastore takes disks from where the VM's images are."""
+    return all(disk.get("TM_MAD", store.tm_mad) == store.tm_mad for disk in vm.disks())
 
 
 def new_record(

@@ -119,6 +119,10 @@ def arm(cloud: Cloud, item: SecurityGroup) -> None:
             vm = cloud.pools.live.get(vm_id)
             if vm is None:
                 continue
+            fault = cloud.faults.strike(("update_sg",), effects=("fail",), name=vm.name)
+            if fault is not None and vm.running():
+                found.failed.append(vm_id)
+                continue
             nics.refresh_rules(cloud, vm)
             cloud.pools.touch(vm)
 

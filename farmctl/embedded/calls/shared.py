@@ -303,8 +303,8 @@ def _unlock(kind: Kind[E]) -> None:
     def unlock(cloud: Cloud, caller: Caller, object_id: int) -> Answer:
         item = cloud.pools.of(kind.entity).get(object_id)
         require(cloud.pools, caller, Right.MANAGE, item, past_lock=True)
-        held = item.lock
-        if held is not None and held.owner != caller.uid and not caller.is_admin():
+        owner = -1 if item.lock is None else item.lock.owner
+        if owner != caller.uid and not caller.is_admin():
             raise wrong_state("Cannot unlock: Lock is owned by another user")
         item.lock = None
         cloud.pools.touch(item)

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from farmctl.errors import NotPossibleError, PlanOutdatedError
-from farmctl.model.steps import CreateNode, Plan, ReplaceNode, StartNode
+from farmctl.model.attributes import Kind
+from farmctl.model.steps import (
+    CreateNode,
+    CreateObject,
+    Plan,
+    ReplaceNode,
+    StartNode,
+)
 from farmctl.model.view import CloudView
 from farmctl.plan import (
     addresses,
@@ -21,6 +28,7 @@ from farmctl.plan import (
     planning,
     resolve,
 )
+from farmctl.reconcile.objects import body_of
 from farmctl.reconcile.values import World
 from farmctl.spec import Farm, record
 from farmctl.spec.suggestions import did_you_mean
@@ -157,13 +165,23 @@ class Saved:
 
 
 def _without_ours(plan: Plan, view: CloudView) -> CloudView:
-    """Return the view without the empty document that our own lock has made."""
+    """Return the view without the document that our own lock has made for the plan.
+
+    It says nothing yet, or what the plan's own step is about to write.
+    """
     if any(subject.startswith("document ") for subject in plan.fingerprint):
         return view
+    planned = [
+        body_of(step)
+        for step in plan.steps
+        if isinstance(step, CreateObject) and step.kind is Kind.DOCUMENT
+    ]
     kept = tuple(
         each
         for each in view.documents
-        if each.body or each.tag is None or each.tag.farm != plan.farm
+        if each.tag is None
+        or each.tag.farm != plan.farm
+        or (each.body and each.body not in planned)
     )
     return replace(view, documents=kept)
 

@@ -4,7 +4,6 @@ import itertools
 import multiprocessing
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,43 +14,17 @@ import rig
 
 _numbers = itertools.count(1)
 
-SITE = """
-site: test
-domain: farm.example.org
-hypervisors:
-  service: {requires: 'FARM_CLASS="service"', system_datastore: gluster}
-  worker:  {requires: 'FARM_CLASS="worker"',  system_datastore: lvm}
-networks:
-  farms:  {supernet: 172.30.0.0/16, driver: dummy}
-  public: {name: public}
-images: {openwrt: openwrt-24.10, head: head-el9-2026-11, wn: wn-el9-2026-11}
-deadlines: {running: 10s, ready: 10s}
-"""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a cloud is, who asks, and what the site says of it."""
-
-    endpoint: str
-    auth_file: str
-    site: str = SITE
-
-
-def place_of(cloud, site=SITE):
-    return Place(endpoint=cloud.endpoint, auth_file=str(cloud.auth_file), site=site)
-
 
 @pytest.fixture(scope="session")
 def one(opennebula_session):
     """A cloud that tests share, each with farms of its own."""
-    return place_of(opennebula_session)
+    return rig.place_of(opennebula_session)
 
 
 @pytest.fixture
 def own(opennebula):
     """A cloud of the test's own, in which things may go wrong."""
-    return place_of(opennebula)
+    return rig.place_of(opennebula)
 
 
 @pytest.fixture

@@ -36,6 +36,33 @@ FAST = Tempo(
     busy=10.0,
 )
 
+SITE = """
+site: test
+domain: farm.example.org
+hypervisors:
+  service: {requires: 'FARM_CLASS="service"', system_datastore: gluster}
+  worker:  {requires: 'FARM_CLASS="worker"',  system_datastore: lvm}
+networks:
+  farms:  {supernet: 172.30.0.0/16, driver: dummy}
+  public: {name: public}
+images: {openwrt: openwrt-24.10, head: head-el9-2026-11, wn: wn-el9-2026-11}
+deadlines: {running: 10s, ready: 10s}
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cloud is, who asks, and what the site says of it."""
+
+    endpoint: str
+    auth_file: str
+    site: str = SITE
+
+
+def place_of(cloud, site=SITE):
+    return Place(endpoint=cloud.endpoint, auth_file=str(cloud.auth_file), site=site)
+
+
 FARM = """
 farm: {name}
 kind: batch
@@ -43,7 +70,7 @@ network: {network}
 router: {{image: openwrt, flavour: openwrt, public_address: {public}}}
 head: {{image: head, cpus: 1, memory: 512MiB}}
 pools:
-  wn: {{image: wn, cpus: 1, memory: 256MiB, count: {{min: {size}, max: 40}}}}
+  wn: {{image: wn, {worker}, count: {{min: {size}, max: 40}}}}
 batch: slurm
 """
 
@@ -68,8 +95,13 @@ class Record:
         return [each for each in self.told if isinstance(each, kind)]
 
 
-def farm_of(name, *, size=2, network="auto", public="auto"):
-    text = FARM.format(name=name, size=size, network=network, public=public)
+SMALL = "cpus: 1, memory: 256MiB"
+
+
+def farm_of(name, *, size=2, network="auto", public="auto", worker=SMALL):
+    text = FARM.format(
+        name=name, size=size, network=network, public=public, worker=worker
+    )
     return reading.parse_farm(text)
 
 

@@ -4,8 +4,9 @@ Each farm has a thread of its own and is on its own: what goes wrong with one st
 other. Ctrl-C asks all of them to stop and waits until they have given their locks back.
 """
 
+import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from farmctl.cli import terminal
@@ -60,6 +61,7 @@ def run(
     refused: dict[str, FarmctlError] = {}
     broken: list[BaseException] = []
     stop = threading.Event()
+    ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def carry_out(farm: str, task: Task) -> None:
         board = show.farm(farm)
@@ -72,6 +74,7 @@ def run(
             broken.append(error)
         finally:
             board.finish()
+            ended.put(farm)
 
     with stopping_on_sigterm(), show.running():
         threads = [
@@ -82,7 +85,7 @@ def run(
         ]
         for thread in threads:
             thread.start()
-        _join(threads, stop)
+        _wait(ended, len(threads), stop)
     if broken:
         raise broken[0]
     return Ran(
@@ -92,18 +95,23 @@ def run(
     )
 
 
-def _join(threads: Sequence[threading.Thread], stop: threading.Event) -> None:
-    """Wait for all; on Ctrl-C ask them to stop, and go on waiting."""
-    for thread in threads:
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt:
-                if stop.is_set():
-                    raise
-                stop.set()
-                terminal.say(
-                    "Stopping: what has been asked of OpenNebula is seen to its end. "
-                    "Ctrl-C again leaves at once.",
-                    style="warn",
-                )
+def _wait(ended: "queue.SimpleQueue[str]", number: int, stop: threading.Event) -> None:
+    """Wait until all have ended; on Ctrl-C ask them to stop, and go on waiting.
+
+    Not with `Thread.join`: interrupted, it takes a thread that goes on for a dead one
+    (CPython's issue 90882).
+    """
+    while number:
+        try:
+            ended.get()
+        except KeyboardInterrupt:
+            if stop.is_set():
+                raise
+            stop.set()
+            terminal.say(
+                "Stopping: what has been asked of OpenNebula is seen to its end. "
+                "Ctrl-C again leaves at once.",
+                style="warn",
+            )
+        else:
+            number -= 1

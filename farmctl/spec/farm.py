@@ -79,7 +79,7 @@ class Router(Written):
     image: ImageKey
     """Our name of the image, from the site's images."""
 
-    flavour: Flavour
+    flavour: Flavour = "openwrt"
     """What the image is: openwrt (UCI) or debian (dnsmasq and nftables)."""
 
     public_address: PublicAddress = "auto"

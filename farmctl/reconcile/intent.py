@@ -92,7 +92,7 @@ class Declared:
             view,
             farm=farm.name,
             wish=farm.network,
-            seed=avoid.seed,
+            seed=avoid.seed or _raced(view, farm.name),
             avoid=avoid.cidrs,
         )
         target = resolve.resolve(
@@ -108,6 +108,20 @@ class Declared:
     def proof(self, view: CloudView) -> Intent:
         del view
         return self
+
+
+def _raced(view: CloudView, farm: str) -> str:
+    """Return a seed if the class C that a farm's document names is another's as well.
+
+    Of many farms that are made at once each has noted the lowest free one. Those that
+    see it now spread, instead of racing together for the next lowest.
+    """
+    mine = view.farm(farm)
+    body = mine.document.body if mine.document and mine.network is None else None
+    noted = str(body.get(document.CIDR, "")) if body else ""
+    if noted and addresses.earlier_claim(view, farm=farm, cidr=noted):
+        return "raced"
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,7 @@ class Item:
             case StartNode():
                 vm_id, fresh = step.vm_id, step.held
             case AwaitNode():
-                vm_id, fresh = step.vm_id, step.node.role is Role.WORKER
+                vm_id, fresh = step.vm_id, step.node.role is not Role.HEAD
         return cls(
             step=step,
             subject=step.node.name,

@@ -220,7 +220,7 @@ def test_the_scheduler_is_asked_for_another_hypervisor_after_a_failure(
 def test_a_run_that_was_taken_over_changes_nothing_more(make_world, own, opennebula):
     world = make_world(own, tempo=replace(FAST, beat=0.1))
     thief = make_world(own)
-    with opennebula.fault("boot", effect="slow", seconds=1.0):
+    with opennebula.fault("boot", effect="slow", seconds=8.0):
         running = {}
 
         def go():

@@ -96,11 +96,6 @@ class Target:
     onegate: str | None = None
     real: bool
 
-    @contextmanager
-    def fault(self, action: str, *, slow: bool = False) -> Iterator[None]:
-        """Let the dummy driver fail every `action` meanwhile, or take two seconds."""
-        raise NotImplementedError
-
     def pass_time(self, seconds: float) -> None:
         """Let that much time pass for the cloud."""
         time.sleep(seconds)
@@ -141,11 +136,8 @@ class EmbeddedTarget(Target):
 
     def __init__(self, cloud: OpenNebula) -> None:
         self.cloud = cloud
-        self.endpoint, self.onegate, self.auth = (
-            cloud.endpoint,
-            cloud.onegate,
-            cloud.auth,
-        )
+        self.endpoint, self.onegate = cloud.endpoint, cloud.onegate
+        self.auth = cloud.auth
 
     @contextmanager
     def fault(self, action: str, *, slow: bool = False) -> Iterator[None]:
@@ -287,6 +279,7 @@ class Cloud:
         return [row for row in rows if row.findtext("NAME").startswith(self.prefix)]
 
     def fault(self, action: str, *, slow: bool = False) -> Any:
+        """Let the dummy driver fail every `action` meanwhile, or take two seconds."""
         return self.target.fault(action, slow=slow)
 
     # And leaves behind: nothing
@@ -368,11 +361,8 @@ def shared(target: Target) -> dict[str, Any]:
             "datastore, monitored, all with dummy drivers; "
             f"it has {len(hosts)} such hosts and datastores of types {sorted(stores)}"
         )
-    return {
-        "hosts": sorted(hosts)[:2],
-        "system_datastore": stores["1"],
-        "image_datastore": stores["0"],
-    }
+    found = {"system_datastore": stores["1"], "image_datastore": stores["0"]}
+    return {"hosts": sorted(hosts)[:2], **found}
 
 
 @pytest.fixture

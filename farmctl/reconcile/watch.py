@@ -29,7 +29,6 @@ from farmctl.reconcile.progress import NodePhase, Retrying, StepStarted
 from farmctl.reconcile.run import Run, UntriedError
 from farmctl.reconcile.values import Result
 
-_SLOWER = 1.4
 _SHORTEST = 0.01
 _ENDS = 3
 _END_AGAIN = 15.0
@@ -54,7 +53,6 @@ class Watch:
         self._tempo = run.world.tempo
         self._asking: dict[Future[Asked | str], tuple[Item, Callable[..., None]]] = {}
         self._items: list[Item] = []
-        self._pause = self._tempo.poll_fastest
         self._next_poll = 0.0
 
     @property
@@ -199,8 +197,8 @@ class Watch:
     def _soon(self, item: Item, stage: Stage) -> None:
         now = self._clock.monotonic()
         item.enter(stage, now=now)
-        self._pause = self._tempo.poll_fastest
-        self._next_poll = min(max(self._next_poll, now), now + self._pause)
+        soon = now + self._tempo.poll_fastest
+        self._next_poll = min(max(self._next_poll, now), soon)
 
     def _poll(self, watched: Sequence[Item]) -> None:
         try:
@@ -209,27 +207,26 @@ class Watch:
             self._run.stop(error)
             return
         shown = {vm.id: vm for vm in vms}
-        moved = False
         for item in watched:
             vm = shown.get(item.vm_id)
             if vm is not None:
-                moved |= self._look_at(item, vm)
-        self._pause = (
-            self._tempo.poll_fastest
-            if moved
-            else min(self._pause * _SLOWER, self._tempo.poll_slowest)
-        )
-        self._next_poll = self._clock.monotonic() + self._pause
+                self._look_at(item, vm)
+        now = self._clock.monotonic()
+        # A tenth of the time already waited is not noticed: quick nodes are asked
+        # after often, slow ones seldom.
+        youngest = min(now - item.since for item in watched)
+        pause = max(self._tempo.poll_fastest, youngest / 10)
+        self._next_poll = now + min(pause, self._tempo.poll_slowest)
 
-    def _look_at(self, item: Item, vm: Vm) -> bool:
+    def _look_at(self, item: Item, vm: Vm) -> None:
         if item.stage is Stage.ENDING:
-            return self._look_at_ending(item, vm)
+            self._look_at_ending(item, vm)
+            return
         now = self._clock.monotonic()
         shown = item.phase_of(vm)
-        moved = shown is not item.phase
         if vm.host:
             item.host_id, item.host = vm.host_id, vm.host
-        if moved:
+        if shown is not item.phase:
             item.phase = shown
             self._run.world.progress.tell(
                 NodePhase(
@@ -243,13 +240,12 @@ class Watch:
             assert item.spec is not None
             self._breaker.ready(item.spec.image)
             self._over(item, Result.DONE, "")
-            return True
+            return
         trouble = item.trouble(vm, deadlines=self._run.world.site.deadlines, now=now)
         if trouble:
             self._failed(item, trouble)
-        return moved
 
-    def _look_at_ending(self, item: Item, vm: Vm) -> bool:
+    def _look_at_ending(self, item: Item, vm: Vm) -> None:
         age = self._clock.monotonic() - item.since
         if vm.state is VmState.GONE:
             if isinstance(item.step, RemoveNode):
@@ -257,7 +253,7 @@ class Watch:
             else:
                 item.vm_id, item.ends = -1, 0
                 self._make(item)
-            return True
+            return
         stays = vm.state is not VmState.ENDING and age > _END_AGAIN
         if (vm.state is VmState.FAILED or stays) and item.ends < _ENDS:
             self._end(item, force=True)
@@ -269,7 +265,6 @@ class Watch:
                 f"The VM {vm.id} was told to end, and is still "
                 f"{vm.state_name or vm.state.value} after {age:.0f} s.{why}",
             )
-        return False
 
     def _failed(self, item: Item, reason: str) -> None:
         """Make a node anew elsewhere, once; then put it aside."""

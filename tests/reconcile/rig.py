@@ -23,6 +23,7 @@ from farmctl.reconcile import (
     make_destroy_plan,
     make_plan,
     scale,
+    stopping_on_sigterm,
 )
 from farmctl.spec import reading
 
@@ -201,3 +202,12 @@ def _untagged(view, name):
         for each in things
         if each.name.startswith(name) and (each.tag is None or each.tag.farm != name)
     ]
+
+
+def act_until_told_to_end(order):
+    """Do the same, and end in good order on SIGTERM, as the command does."""
+    try:
+        with stopping_on_sigterm():
+            act(order)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

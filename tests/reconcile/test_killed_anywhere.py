@@ -9,7 +9,10 @@ from rig import act, farm_of, gone, settled, world_at
 
 from farmctl.reconcile import apply, scale
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 4
+"""Cases at a time; each has a farm of its own."""
 
 
 class Case:

@@ -258,6 +258,7 @@ def test_a_run_that_is_asked_to_stop_says_what_it_did_not_do(
     assert problems(apply(world, farm_of("alice"))) == []
 
 
+@pytest.mark.slow
 def test_fifty_farms_at_once_each_get_a_class_c_and_a_public_address(make_world, own):
     records = [Record() for _ in range(50)]
     worlds = [make_world(own, record=record) for record in records]

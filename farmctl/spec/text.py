@@ -20,8 +20,8 @@ LONGEST_FARM_NAME = 40
 LONGEST_POOL_NAME = 18
 """`FARM-POOL-001` is a DNS label: 40 + 1 + 18 + 4 = 63."""
 
-LONGEST_DOMAIN = 180
-"""With a node's 63 and the dot it stays below DNS's 253."""
+LONGEST_DOMAIN = 148
+"""`NODE.FARM.DOMAIN` is a DNS name: 63 + 1 + 40 + 1 + 148 = 253."""
 
 LONGEST_ONE_NAME = 128
 """OpenNebula's limit for the names of networks, VMs and images (measured, 7.4.0)."""

@@ -47,7 +47,7 @@ networks:
   farms:  {supernet: 172.30.0.0/16, driver: dummy}
   public: {name: public}
 images: {openwrt: openwrt-24.10, head: head-el9-2026-11, wn: wn-el9-2026-11}
-deadlines: {running: 10s, ready: 10s}
+deadlines: {running: 60s, ready: 60s}
 """
 
 

@@ -119,7 +119,7 @@ def _pools(
             status=status,
             decided=decided,
             hand=_hand(journal, status.farm, name, decided.get(name)),
-            place=_place(written, name),
+            place=_place(written, name, pool),
             quotas=view.quotas,
         )
         for name, pool in declared.pools.items()
@@ -195,9 +195,11 @@ def _written(declared: Farm) -> Farm | None:
         return None
 
 
-def _place(written: Farm | None, pool: str) -> str:
+def _place(written: Farm | None, name: str, pool: Pool) -> str:
     """Return where the pool's count stands, such as `alice-wn.yaml:18`, or nothing."""
-    if written is None or pool not in written.pools:
+    if written is None or name not in written.pools:
         return ""
-    line, _ = written.origin.place("pools", pool, "count")
+    if written.pools[name].count != pool.count:
+        return ""  # it was set by hand since
+    line, _ = written.origin.place("pools", name, "count")
     return f"{written.origin.file}:{line}" if line else ""

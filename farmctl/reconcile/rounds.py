@@ -11,6 +11,7 @@ from farmctl.errors import (
     CloudError,
     FarmctlError,
     FarmLockedError,
+    InputError,
     NotPossibleError,
 )
 from farmctl.model.attributes import Kind
@@ -33,7 +34,7 @@ from farmctl.reconcile.objects import body_of
 from farmctl.reconcile.progress import PlanMade, Retrying
 from farmctl.reconcile.run import Run, subject_of
 from farmctl.reconcile.values import Options, Outcome, Result, StepOutcome, World
-from farmctl.spec import Farm
+from farmctl.spec import Count, Farm, canonical, from_canonical
 from farmctl.spec.suggestions import did_you_mean
 
 _PASSES = 12
@@ -141,6 +142,8 @@ def _scaled(world: World, view: CloudView, name: str, pool: str, size: int) -> D
             hint=did_you_mean(pool, list(farm.pools), else_say="It has"),
         )
     count = farm.pools[pool].count
+    if count.min == count.max:
+        return Declared(declared=_with_count(farm, pool, size), sizes={})
     if count.within(size) != size:
         limit = "min" if size < count.min else "max"
         bound = count.min if size < count.min else count.max
@@ -150,6 +153,25 @@ def _scaled(world: World, view: CloudView, name: str, pool: str, size: int) -> D
             hint="Change count in the farm's file and apply it.",
         )
     return Declared(declared=farm, sizes={pool: size})
+
+
+def _with_count(farm: Farm, pool: str, size: int) -> Farm:
+    """Return the farm with another fixed count, which holds until the file is applied.
+
+    Raises:
+        NotPossibleError: a farm may not have as many nodes.
+    """
+    count = Count.model_construct(min=size, max=size)
+    changed = farm.pools[pool].model_copy(update={"count": count})
+    pools = {**farm.pools, pool: changed}
+    try:
+        return from_canonical(canonical(farm.model_copy(update={"pools": pools})))
+    except InputError as error:
+        raise NotPossibleError(
+            f"{farm.name} cannot have {size} nodes in {pool}: "
+            f"{error.mistakes[0].message}",
+            hint="Choose a smaller size.",
+        ) from error
 
 
 def _round(

@@ -26,6 +26,7 @@ from farmctl.reconcile import (
     scale,
     status,
 )
+from farmctl.spec import Count
 
 
 def test_apply_makes_the_farm_and_a_second_apply_makes_eight_calls(world, opennebula):
@@ -76,6 +77,20 @@ def test_a_pool_is_scaled_without_the_file_and_keeps_its_size(world):
     assert settled(world, "alice", size=5) == []
     assert apply(world, farm_of("alice")).steps == (), "the file says min 2, not 2"
     assert declared(world, "alice").pools["wn"].count.max == 40
+
+
+def test_a_fixed_count_set_by_hand_holds_until_the_file_is_applied(world):
+    fixed = farm_of("alice").model_copy(deep=True)
+    pool = fixed.pools["wn"].model_copy(update={"count": Count(min=2, max=2)})
+    fixed = fixed.model_copy(update={"pools": {"wn": pool}})
+    apply(world, fixed)
+    assert problems(scale(world, "alice", "wn", 3)) == []
+    assert settled(world, "alice", size=3) == []
+    assert declared(world, "alice").pools["wn"].count == Count(min=3, max=3)
+    assert problems(apply(world, fixed, Options(interrupt=True))) == []
+    assert settled(world, "alice", size=2) == []
+    with pytest.raises(NotPossibleError, match="the most is 252"):
+        scale(world, "alice", "wn", 300)
 
 
 def test_scaling_what_is_not_there_or_beyond_its_limits_is_refused(world):

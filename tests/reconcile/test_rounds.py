@@ -85,10 +85,12 @@ def test_a_fixed_count_set_by_hand_holds_until_the_file_is_applied(world):
     fixed = fixed.model_copy(update={"pools": {"wn": pool}})
     apply(world, fixed)
     assert problems(scale(world, "alice", "wn", 3)) == []
-    assert settled(world, "alice", size=3) == []
-    assert declared(world, "alice").pools["wn"].count == Count(min=3, max=3)
+    by_hand = declared(world, "alice")
+    assert by_hand.pools["wn"].count == Count(min=3, max=3)
+    assert make_plan(world, by_hand).changes_nothing
+    assert len(world.cloud.look().farm("alice").vms) == 5
     assert problems(apply(world, fixed, Options(interrupt=True))) == []
-    assert settled(world, "alice", size=2) == []
+    assert len(world.cloud.look().farm("alice").vms) == 4
     with pytest.raises(NotPossibleError, match="the most is 252"):
         scale(world, "alice", "wn", 300)
 

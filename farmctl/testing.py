@@ -1,4 +1,4 @@
-"""OpenNebula in a test suite: the embedded cloud as pytest fixtures.
+r"""OpenNebula in a test suite: the embedded cloud as pytest fixtures.
 
 Installed with farmctl, this plugin gives every project's tests
 
@@ -178,7 +178,7 @@ class OpenNebula:
                 raise Refused(fault.faultCode, fault.faultString) from fault
         return answer
 
-    def fault(  # noqa: PLR0913  # what a fault can be restricted to
+    def fault(  # what a fault can be restricted to
         self,
         action: str,
         *,

@@ -19,7 +19,12 @@ from pathlib import Path
 
 from farmctl.embedded.engine import Engine
 from farmctl.embedded.server import LOOPBACK, Wires, listen
-from farmctl.embedded.settings import PRIVATE, Settings
+from farmctl.embedded.settings import (
+    PRIVATE,
+    USUAL_ONEGATE_PORT,
+    USUAL_PORT,
+    Settings,
+)
 
 PORT_TAKEN = 3
 DIRECTORY_TAKEN = 4
@@ -42,8 +47,10 @@ def main(directory: Path) -> int:
     except OSError:
         _LOG.critical("another server has %s", directory)
         return DIRECTORY_TAKEN
+    last = _last_ports(settings)
     try:
-        rpc, gate = listen(settings.port), listen(settings.onegate_port)
+        rpc = _listen(settings.port, USUAL_PORT, last[0])
+        gate = _listen(settings.onegate_port, USUAL_ONEGATE_PORT, last[1])
     except OSError as error:
         ports = f"{settings.port} or {settings.onegate_port}"
         _LOG.critical("port %s on %s is taken: %s", ports, LOOPBACK, error.strerror)
@@ -54,6 +61,7 @@ def main(directory: Path) -> int:
     except (sqlite3.Error, OSError) as error:
         _LOG.critical("cannot keep the cloud's state in %s: %s", directory, error)
         return NO_STORE
+    engine.cloud.port = rpc.getsockname()[1]
     engine.cloud.onegate_url = f"http://{LOOPBACK}:{gate.getsockname()[1]}"
     _announce(settings, rpc.getsockname()[1], gate.getsockname()[1])
     try:
@@ -66,6 +74,26 @@ def main(directory: Path) -> int:
 
 async def _serve(wires: Wires, rpc: socket.socket, gate: socket.socket) -> None:
     await wires.run(rpc, gate)
+
+
+def _listen(wanted: int, usual: int, last: int) -> socket.socket:
+    if wanted not in {0, usual}:
+        return listen(wanted)
+    for port in (wanted, last):
+        try:
+            if port:
+                return listen(port)
+        except OSError as error:
+            _LOG.info("port %s on %s is taken: %s", port, LOOPBACK, error.strerror)
+    return listen(0)
+
+
+def _last_ports(settings: Settings) -> tuple[int, int]:
+    try:
+        rpc, gate = json.loads(settings.ports_file.read_text())
+        return int(rpc), int(gate)
+    except (OSError, ValueError, TypeError):
+        return 0, 0
 
 
 def _password(settings: Settings) -> tuple[str, bool]:
@@ -87,6 +115,7 @@ def _announce(settings: Settings, port: int, onegate_port: int) -> None:
         "onegate": f"http://{LOOPBACK}:{onegate_port}",
         "auth_file": str(settings.auth_file),
     }
+    settings.ports_file.write_text(json.dumps([port, onegate_port]))
     draft = settings.endpoint_file.with_suffix(".new")
     draft.write_text(json.dumps(told))
     draft.replace(settings.endpoint_file)

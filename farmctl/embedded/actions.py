@@ -181,7 +181,7 @@ def migrate(
 
 
 def recover(cloud: Cloud, vm: Machine, operation: int, by: Actor) -> None:
-    """Perform `one.vm.recover`: 0 failure, 1 success, 2 retry, 3 delete …
+    """Perform `one.vm.recover`: 0 failure, 1 success, 2 retry, 3 delete, 4 afresh.
 
     Raises:
         Refusal: not in this state (2048).

@@ -1,9 +1,9 @@
-"""OpenNebula's template text: parsing it, merging it, writing it as XML.
+r"""OpenNebula's template text: parsing it, merging it, writing it as XML.
 
 `Attributes` is what every object's TEMPLATE holds: names in upper case, each with one
 or more values, a value being text or a vector of named texts. Names come out sorted,
 equal names in the order in which they came in. Rebuilt from the behaviour recorded from
-OpenNebula 7.4 (`text.jsonl`): inside quotes only `\\"` is an escape, an unclosed quote
+OpenNebula 7.4 (`text.jsonl`): inside quotes only `\"` is an escape, an unclosed quote
 is text, names that begin with a digit get `ONE_` before them.
 """
 
@@ -109,8 +109,7 @@ class Attributes:
         """Write as XML below `root`, sorted by name, `extra` after the last."""
         parts = [f"<{root}>"]
         for name in sorted(self.values):
-            for value in self.values[name]:
-                parts.append(value_xml(name, value))
+            parts.extend(value_xml(name, value) for value in self.values[name])
         parts.append(f"{extra}</{root}>")
         return "".join(parts)
 

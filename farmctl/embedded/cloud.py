@@ -39,6 +39,7 @@ class Cloud:
         self.timeline = Timeline(start=time.time() + offset, scale=settings.scale)
         self.faults = Faults()
         self.drivers: dict[str, Driver] = {"dummy": Dummy(settings.timings)}
+        self.port = settings.port
         self.onegate_url = ""
         self.scheduler_interval = settings.timings.scheduler
         self.poke_scheduler: Callable[[], None] = lambda: None
@@ -59,7 +60,7 @@ class Cloud:
             try:
                 action()
                 self.commit()
-            except Exception:
+            except Exception:  # noqa: BLE001  # logged, and taken back
                 # The rim: a mistake in one VM's step must not stop the others'.
                 _LOG.exception("something that was due failed")
                 self.pools.rollback()
@@ -87,8 +88,12 @@ class Cloud:
 
     def token(self, vm_id: int, stime: int) -> str:
         """Return the OneGate token of a VM."""
+        return self.key(f"{vm_id}:{stime}")
+
+    def key(self, purpose: str) -> str:
+        """Return a key of this cloud's own for a purpose, in hexadecimal."""
         secret = str(self.pools.values["secret"]).encode()
-        return hmac.digest(secret, f"{vm_id}:{stime}".encode(), "sha256").hex()
+        return hmac.digest(secret, purpose.encode(), "sha256").hex()
 
 
 def owned(cloud: Cloud, caller: Caller, template: Attributes) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """What a new cloud holds: a small computing centre's, ready for example farms."""
 
 from farmctl.embedded.attributes import Attributes
-from farmctl.embedded.calls import acl
+from farmctl.embedded.calls import acl, vdcs
 from farmctl.embedded.calls.datastores import make
 from farmctl.embedded.calls.hosts import described
 from farmctl.embedded.calls.networks import be_ready
@@ -10,6 +10,7 @@ from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import (
     USED_BY_ALL,
     Cluster,
+    Datastore,
     Entity,
     Group,
     Host,
@@ -21,6 +22,7 @@ from farmctl.embedded.entities import (
 )
 from farmctl.embedded.permissions import ALL, GROUP, KINDS, Right
 from farmctl.embedded.states import HostState
+from farmctl.embedded.vdc import ALL_OF_THEM, Vdc
 
 # Objects that people make begin at this number, as OpenNebula's do.
 _FIRST_OWN = 100
@@ -66,6 +68,7 @@ def fill(cloud: Cloud, password: str) -> None:
         _public(cloud)
     for pool in (
         pools.groups,
+        pools.vdcs,
         pools.clusters,
         pools.security_groups,
         pools.datastores,
@@ -127,7 +130,13 @@ def _rules(cloud: Cloud) -> None:
     acl.add_rule(cloud, ALL, KINDS["ZONE"] | ALL, Right.USE, ALL)
     market = KINDS["MARKETPLACE"] | KINDS["MARKETPLACEAPP"]
     acl.add_rule(cloud, ALL, market | ALL, Right.USE, ALL)
-    acl.group_rules(cloud, 1)
+    pools = cloud.pools
+    vdc = Vdc(
+        id=pools.new_id(Vdc), name="default", resources={"cluster": [ALL_OF_THEM]}
+    )
+    vdc.template.put("DESCRIPTION", "Every new group is in this VDC.")
+    pools.add(vdc)
+    vdcs.admit(cloud, vdc, 1)
 
 
 def _places(cloud: Cloud) -> None:
@@ -141,24 +150,21 @@ def _places(cloud: Cloud) -> None:
             template=Attributes({"ENDPOINT": ["-"]}),
         )
     )
-    stores: tuple[tuple[str, str, dict[str, str]], ...] = (
-        ("system", "SYSTEM_DS", {"SHARED": "NO", "TM_MAD": "local"}),
-        ("default", "IMAGE_DS", {"DS_MAD": "fs", "TM_MAD": "local"}),
-        ("files", "FILE_DS", {"DS_MAD": "fs", "TM_MAD": "local"}),
-        ("gluster", "SYSTEM_DS", {"SHARED": "YES"}),
-        ("lvm", "SYSTEM_DS", {"SHARED": "NO", "DS_LIVE_MIGRATE": "NO"}),
-        ("images", "IMAGE_DS", {"DS_MAD": "dummy"}),
+    stores = (
+        ("system", "SYSTEM_DS", "", "local"),
+        ("default", "IMAGE_DS", "fs", "local"),
+        ("files", "FILE_DS", "fs", "local"),
     )
-    if not settings.content:
-        stores = stores[:3]
-    for number, (name, kind, more) in enumerate(stores):
-        if number == 3:  # noqa: PLR2004  # the three that OpenNebula makes itself
-            pools.datastores.next_id = _FIRST_OWN
-        template = Attributes({"NAME": [name], "TYPE": [kind], "TM_MAD": ["dummy"]})
-        for attribute, value in more.items():
-            template.put(attribute, value)
-        store = make(cloud, template, cluster_id=0)
-        pools.add(store)
+    for name, kind, ds_mad, tm_mad in stores:
+        _store(cloud, name, kind, ds_mad, tm_mad)
+    pools.datastores.next_id = _FIRST_OWN
+    if settings.content:
+        _store(cloud, "gluster", "SYSTEM_DS", "", "dummy")
+        local = _store(cloud, "lvm", "SYSTEM_DS", "", "dummy")
+        # A disk on a host's own volume group moves with its VM switched off only.
+        local.template.put("SHARED", "NO")
+        local.template.put("DS_LIVE_MIGRATE", "NO")
+        _store(cloud, "images", "IMAGE_DS", "dummy", "dummy")
     for prefix, farm_class, count, cores, memory in (
         (
             "svc",
@@ -187,6 +193,17 @@ def _places(cloud: Cloud) -> None:
             host.template = described(host)
             host.template.put("FARM_CLASS", farm_class)
             pools.add(host)
+
+
+def _store(cloud: Cloud, name: str, kind: str, ds_mad: str, tm_mad: str) -> Datastore:
+    drivers = {"TM_MAD": tm_mad, "DS_MAD": ds_mad}
+    template = Attributes({"NAME": [name], "TYPE": [kind]})
+    for attribute, driver in drivers.items():
+        if driver:
+            template.put(attribute, driver)
+    store = make(cloud, template, cluster_id=0)
+    cloud.pools.add(store)
+    return store
 
 
 def _images(cloud: Cloud) -> None:
@@ -220,7 +237,8 @@ def _public(cloud: Cloud) -> None:
             "NETWORK_MASK": ["255.255.255.0"],
             "GATEWAY": ["203.0.113.1"],
             "DNS": ["203.0.113.1"],
-            "SECURITY_GROUPS": ["0"],
+            # None: farms name their own, and group 0 would let everything through.
+            "SECURITY_GROUPS": [""],
             "AR": [
                 {
                     "TYPE": "IP4",

@@ -2,6 +2,7 @@
 
 from farmctl.embedded.attributes import Attributes, Vector, to_int
 from farmctl.embedded.cloud import Cloud
+from farmctl.embedded.configuration import listed
 from farmctl.embedded.entities import Datastore, Image
 from farmctl.embedded.permissions import Inquiry, Right, lookup_owner
 from farmctl.embedded.pools import Pools
@@ -9,33 +10,8 @@ from farmctl.embedded.quotas import Usage, datastore_usage, image_usage
 from farmctl.embedded.refusal import Refusal, internal
 from farmctl.embedded.states import ImageState
 
-_INHERIT_IMAGE = (
-    "ISCSI_USER",
-    "ISCSI_USAGE",
-    "ISCSI_HOST",
-    "ISCSI_IQN",
-    "LUKS_SECRET",
-    "DISK_TYPE",
-    "SERIAL",
-    "MOUNT_POINT",
-    "MOUNT_TAG",
-)
-_INHERIT_DATASTORE = (
-    "CEPH_HOST",
-    "CEPH_SECRET",
-    "CEPH_KEY",
-    "CEPH_USER",
-    "CEPH_CONF",
-    "POOL_NAME",
-    "GLUSTER_HOST",
-    "GLUSTER_VOLUME",
-    "DISK_TYPE",
-    "ALLOW_ORPHANS",
-    "QCOW2_STANDALONE",
-    "SPARSE",
-    "LVM_THIN_ENABLE",
-    "PERSISTENT_SNAPSHOTS",
-)
+_INHERIT_IMAGE = listed("INHERIT_IMAGE_ATTR")
+_INHERIT_DATASTORE = listed("INHERIT_DATASTORE_ATTR")
 _TYPES = ("OS", "CDROM", "DATABLOCK", "KERNEL", "RAMDISK", "CONTEXT")
 _DISK_TYPES = (0, 1, 2)
 _IN_USE = {False: ImageState.USED, True: ImageState.USED_PERS}

@@ -7,7 +7,6 @@ is rolled back whole and answers why.
 import logging
 import sqlite3
 
-
 from farmctl.embedded import calls as _calls
 from farmctl.embedded import content, lifecycle, monitoring, refusal, steps, wire
 from farmctl.embedded.calls import images, machines, networks, security_groups, users
@@ -50,17 +49,22 @@ class Engine:
 
     def reset(self) -> None:
         """Start over with an empty cloud and the same password."""
-        url = self.cloud.onegate_url
+        port, url = self.cloud.port, self.cloud.onegate_url
         self._store.wipe()
         self.cloud = self._wake(renew=False)
-        self.cloud.onegate_url = url
+        self.cloud.port, self.cloud.onegate_url = port, url
+
+    def new_request(self) -> int:
+        """Number a call, an XML-RPC one or one that a guest makes."""
+        self._requests += 1
+        return self._requests
 
     def answer(self, call: wire.Call) -> bytes:
         """Carry a call out and return its answer."""
         cloud = self.cloud
         cloud.timeline.advance()
         cloud.faults.calls[call.method] += 1
-        self._requests += 1
+        self.new_request()
         try:
             values = self._answer(cloud, call)
         except Fault as error:
@@ -82,7 +86,7 @@ class Engine:
             arguments = method.arguments(call.params[1:])
             rule = cloud.faults.strike((call.method,), effects=("fail",))
             if rule is not None:
-                raise internal(rule.message or "Injected failure")
+                raise internal(rule.message or "Injected failure")  # noqa: TRY301
             result = method.function(cloud, caller, *arguments)
             cloud.commit()
         except Refusal as error:
@@ -97,7 +101,7 @@ class Engine:
         except Fault:
             cloud.pools.rollback()
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # logged, and taken back
             # The rim of the process: one call must not end it, and must not leave
             # half of itself behind.
             cloud.pools.rollback()

@@ -126,7 +126,7 @@ class Rule(Entity):
 
 @dataclass(kw_only=True)
 class Host(Entity):
-    """A hypervisor. Memory in KiB, CPU in hundredths of a core, as OpenNebula has it."""
+    """A hypervisor: memory in KiB, CPU in hundredths of a core."""
 
     kind = "HOST"
     noun = "host"

@@ -108,10 +108,7 @@ def lease(network: Network, holder: Holder, nic: Vector) -> bool:
     if ip and mac:
         return False
     for found in network.ranges:
-        if ip or mac:
-            index = _index(found, ip=ip, mac=mac)
-        else:
-            index = _next_free(found)
+        index = _index(found, ip=ip, mac=mac) if ip or mac else _next_free(found)
         if index is None or index in found.leases:
             continue
         found.leases[index] = holder

@@ -4,6 +4,7 @@ import secrets
 
 from farmctl.embedded.attributes import Attributes, Vector, ids_of, to_int
 from farmctl.embedded.cloud import Cloud
+from farmctl.embedded.configuration import listed
 from farmctl.embedded.entities import Network
 from farmctl.embedded.leases import free, lease, mac_text, range_of
 from farmctl.embedded.machine import Machine
@@ -11,35 +12,7 @@ from farmctl.embedded.permissions import Inquiry, Right, lookup_owner
 from farmctl.embedded.quotas import Usage, account, network_usage
 from farmctl.embedded.refusal import internal
 
-_INHERIT = (
-    "VLAN_TAGGED_ID",
-    "FILTER",
-    "FILTER_IP_SPOOFING",
-    "FILTER_MAC_SPOOFING",
-    "MTU",
-    "METRIC",
-    "METHOD",
-    "INBOUND_AVG_BW",
-    "INBOUND_PEAK_BW",
-    "INBOUND_PEAK_KB",
-    "OUTBOUND_AVG_BW",
-    "OUTBOUND_PEAK_BW",
-    "OUTBOUND_PEAK_KB",
-    "CONF",
-    "BRIDGE_CONF",
-    "OVS_BRIDGE_CONF",
-    "IP_LINK_CONF",
-    "EXTERNAL_IP",
-    "GATEWAY",
-    "DNS",
-    "VXLAN_MODE",
-    "VXLAN_TEP",
-    "VXLAN_MC",
-    "CVLANS",
-    "QINQ_TYPE",
-    "TRUST",
-    "SPOOFCHK",
-)
+_INHERIT = listed("INHERIT_VNET_ATTR")
 _NOT_DEFAULTS = ("NETWORK_ID", "NETWORK", "NETWORK_UID", "NETWORK_UNAME")
 
 

@@ -87,7 +87,8 @@ class _Gate:
             return _text("Error performing action: no action given", _BAD)
         cloud = self._engine.cloud
         try:
-            actions.perform(cloud, vm, name, Actor())
+            by = Actor(request_id=self._engine.new_request())
+            actions.perform(cloud, vm, name, by)
             cloud.commit()
         except Refusal as error:
             cloud.pools.rollback()

@@ -33,6 +33,7 @@ from farmctl.embedded.refusal import Refusal
 from farmctl.embedded.states import State
 from farmctl.embedded.store import Store
 from farmctl.embedded.uses import Uses
+from farmctl.embedded.vdc import Vdc
 
 E = TypeVar("E", bound=Entity)
 
@@ -111,6 +112,7 @@ class Pools:
         self.routers = Pool(Router)
         self.machine_groups = Pool(MachineGroup)
         self.zones = Pool(Zone)
+        self.vdcs = Pool(Vdc)
         self.schedule = Pool(ScheduledAction)
         self.uses = Uses()
         self.live: dict[int, Machine] = {}

@@ -33,6 +33,7 @@ _OURS = (
     "one_auth",
     "endpoint.json",
     "endpoint.new",
+    "ports.json",
     "settings.json",
     "server.log",
 )
@@ -74,7 +75,11 @@ def start(settings: Settings | None = None) -> Running:
 
 
 def status(settings: Settings | None = None) -> Running | None:
-    """Return the cloud that runs in that directory, None where none does."""
+    """Return the cloud that runs in that directory, None where none does.
+
+    Raises:
+        NotPossibleError: one runs that another version of farmctl has started.
+    """
     settings = settings or Settings()
     if not _alive(settings.directory):
         return None
@@ -83,12 +88,19 @@ def status(settings: Settings | None = None) -> Running | None:
     except (OSError, ValueError):
         # Between taking the lock and telling the endpoint.
         return None
-    return Running(
-        endpoint=told["endpoint"],
-        onegate=told["onegate"],
-        auth_file=Path(told["auth_file"]),
-        pid=int(told["pid"]),
-    )
+    try:
+        return Running(
+            endpoint=told["endpoint"],
+            onegate=told["onegate"],
+            auth_file=Path(told["auth_file"]),
+            pid=int(told["pid"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotPossibleError(
+            "The embedded cloud that runs was started by another version of farmctl.",
+            hint="Stop it with that version, or end the process that holds "
+            f"{settings.directory / 'server.lock'}.",
+        ) from error
 
 
 def stop(settings: Settings | None = None) -> bool:

@@ -13,7 +13,7 @@ INTERNAL = 8192
 ALLOCATE = 16384
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  # an answer, no error of ours
     """An answer with `ok` false.
 
     Args:
@@ -29,7 +29,7 @@ class Refusal(Exception):
         self.object_id = object_id
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818  # likewise
     """A refusal of the XML-RPC layer, before OpenNebula sees the call."""
 
     def __init__(self, code: int, message: str) -> None:

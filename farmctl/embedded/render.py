@@ -31,6 +31,7 @@ from farmctl.embedded.entities import (
 from farmctl.embedded.leases import addresses, range_end
 from farmctl.embedded.permissions import KINDS, rule_text
 from farmctl.embedded.pools import Pools
+from farmctl.embedded.vdc import Vdc
 
 _BITS = tuple(f"{who}_{bit}" for who in ("OWNER", "GROUP", "OTHER") for bit in "UMA")
 
@@ -322,6 +323,24 @@ def zone(item: Zone) -> str:
     return (
         f"<ZONE><ID>{item.id}</ID>{element('NAME', item.name)}<STATE>0</STATE>"
         f"{item.template.xml()}<SERVER_POOL></SERVER_POOL></ZONE>"
+    )
+
+
+def vdc(item: Vdc) -> str:
+    """Write a VDC."""
+    held = [
+        f"<{kind.upper()}S>"
+        + "".join(
+            f"<{kind.upper()}><ZONE_ID>0</ZONE_ID>"
+            f"<{kind.upper()}_ID>{each}</{kind.upper()}_ID></{kind.upper()}>"
+            for each in item.resources.get(kind, [])
+        )
+        + f"</{kind.upper()}S>"
+        for kind in ("cluster", "host", "datastore", "vnet")
+    ]
+    return (
+        f"<VDC><ID>{item.id}</ID>{element('NAME', item.name)}"
+        f"{ids('GROUPS', item.groups)}{''.join(held)}{item.template.xml()}</VDC>"
     )
 
 

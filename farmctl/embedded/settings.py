@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 PRIVATE = 0o600
+USUAL_PORT = 2633
+USUAL_ONEGATE_PORT = 5030
 
 
 def default_directory() -> Path:
@@ -57,10 +59,11 @@ class Settings:
 
     directory: Path = field(default_factory=default_directory)
     """Where state, password and log are kept; one server per directory."""
-    port: int = 2633
-    """XML-RPC on 127.0.0.1; 0 takes a free one."""
-    onegate_port: int = 5030
-    """OneGate on 127.0.0.1; 0 takes a free one."""
+    port: int = USUAL_PORT
+    """XML-RPC on 127.0.0.1. OpenNebula's own only where it is free; 0 takes a free
+    one, the last start's if it can; any other must be had exactly."""
+    onegate_port: int = USUAL_ONEGATE_PORT
+    """OneGate on 127.0.0.1, likewise."""
     service_hosts: int = 6
     worker_hosts: int = 28
     service_cores: int = 32
@@ -109,6 +112,11 @@ class Settings:
     def endpoint_file(self) -> Path:
         """Where the running server says how it is reached."""
         return self.directory / "endpoint.json"
+
+    @property
+    def ports_file(self) -> Path:
+        """Which ports were had last."""
+        return self.directory / "ports.json"
 
     @property
     def settings_file(self) -> Path:

@@ -21,6 +21,7 @@ from farmctl.embedded.calls import (
     system,
     templates,
     users,
+    vdcs,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "system",
     "templates",
     "users",
+    "vdcs",
 ]

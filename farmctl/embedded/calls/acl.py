@@ -5,12 +5,10 @@ from farmctl.embedded.calls.registry import Answer, method
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import Rule
 from farmctl.embedded.permissions import (
-    ALL,
     GROUP,
     INDIVIDUAL,
     KINDS,
     Caller,
-    Right,
     rule_text,
 )
 from farmctl.embedded.pools import missing
@@ -35,20 +33,19 @@ def add_rule(
     return rule_id
 
 
-def group_rules(cloud: Cloud, group_id: int) -> None:
-    """Give a group what the default VDC gives: hosts, networks and datastores."""
-    for kind, right in (
-        ("HOST", Right.MANAGE),
-        ("NET", Right.USE),
-        ("DATASTORE", Right.USE),
-    ):
-        add_rule(cloud, GROUP | group_id, KINDS[kind] | ALL, right)
+def find_rule(cloud: Cloud, user: int, resource: int, rights: int) -> Rule | None:
+    """Return the rule that says this of the one zone, None where there is none."""
+    wanted = (user, resource, rights, INDIVIDUAL)
+    for rule in cloud.pools.rules:
+        if (rule.user, rule.resource, rule.rights, rule.zone) == wanted:
+            return rule
+    return None
 
 
 def drop_group_rules(cloud: Cloud, group_id: int) -> None:
     """Drop the rules about a group that is gone."""
     for rule in list(cloud.pools.rules):
-        about = rule.resource & 0xFFFFFFFFF in (GROUP | group_id,)
+        about = rule.resource & 0xFFFFFFFFF == GROUP | group_id
         if rule.user == GROUP | group_id or about:
             cloud.pools.remove(rule)
 

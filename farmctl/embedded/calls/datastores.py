@@ -6,6 +6,7 @@ from farmctl.embedded.calls.listing import select
 from farmctl.embedded.calls.registry import Answer, method
 from farmctl.embedded.calls.shared import Kind, free_name, pool_xml, register
 from farmctl.embedded.cloud import Cloud
+from farmctl.embedded.configuration import transfer
 from farmctl.embedded.entities import USED_BY_GROUP, Datastore
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
 from farmctl.embedded.refusal import internal, wrong_state
@@ -21,18 +22,8 @@ KIND = Kind(
 register(KIND, "info update rename chmod chown")
 _TYPES = {"IMAGE_DS": 0, "SYSTEM_DS": 1, "FILE_DS": 2, "BACKUP_DS": 3}
 _SYSTEM_STORES = 100
-_OF_TRANSFER = {
-    "ALLOW_ORPHANS": "NO",
-    "DISK_TYPE": "FILE",
-    "PERSISTENT_SNAPSHOTS": "YES",
-}
-_OF_SYSTEM = {
-    "DS_LIVE_MIGRATE": "YES",
-    "DS_MIGRATE": "YES",
-    "DS_MIGRATE_SNAP": "YES",
-    "SHARED": "YES",
-}
-_OF_IMAGES = {"CLONE_TARGET": "SYSTEM", "LN_TARGET": "NONE"}
+_OF_SYSTEM = ("DS_LIVE_MIGRATE", "DS_MIGRATE", "DS_MIGRATE_SNAP", "SHARED")
+_OF_IMAGES = ("CLONE_TARGET", "LN_TARGET")
 
 
 def make(cloud: Cloud, template: Attributes, *, cluster_id: int) -> Datastore:
@@ -52,14 +43,11 @@ def make(cloud: Cloud, template: Attributes, *, cluster_id: int) -> Datastore:
         raise internal("No TM_MAD in template.")
     if kind != "SYSTEM_DS" and not ds_mad:
         raise internal("No DS_MAD in template.")
-    special = _OF_SYSTEM if kind == "SYSTEM_DS" else _OF_IMAGES
-    for attribute, value in {**_OF_TRANSFER, **special}.items():
-        if attribute not in template:
-            template.put(attribute, value)
+    _transfer(template, kind, tm_mad)
     template.put("TYPE", kind)
-    for attribute, value in (("RESTRICTED_DIRS", "/"), ("SAFE_DIRS", "/var/tmp")):  # noqa: S108  # OpenNebula's default
-        if attribute not in template:
-            template.put(attribute, value)
+    if "SAFE_DIRS" not in template and "RESTRICTED_DIRS" not in template:
+        template.put("SAFE_DIRS", "/var/tmp")  # noqa: S108  # OpenNebula's default
+        template.put("RESTRICTED_DIRS", "/")
     return Datastore(
         id=cloud.pools.new_id(Datastore),
         name=name,
@@ -70,6 +58,32 @@ def make(cloud: Cloud, template: Attributes, *, cluster_id: int) -> Datastore:
         cluster_ids=[cluster_id],
         template=template,
     )
+
+
+def _transfer(template: Attributes, kind: str, driver: str) -> None:
+    can = transfer(driver)
+    if can is None:
+        raise internal(f'TM_MAD named "{driver}" is not defined in oned.conf')
+    system = kind == "SYSTEM_DS"
+    for name in _OF_SYSTEM if system else _OF_IMAGES:
+        template.put(name, can[name])
+    for name in _OF_IMAGES if system else ("SHARED",):
+        template.erase(name)
+    modes = "" if system else can.get("TM_MAD_SYSTEM", "")
+    if modes:
+        template.put("TM_MAD_SYSTEM", modes)
+    for mode in filter(None, modes.upper().split(",")):
+        for name in ("LN_TARGET", "CLONE_TARGET", "DISK_TYPE"):
+            template.put(f"{name}_{mode}", can[f"{name}_{mode}"])
+    for name in () if system else ("DRIVER", "DISK_TYPE"):
+        if name in can:
+            template.put(name, can[name])
+    template.put("ALLOW_ORPHANS", can.get("ALLOW_ORPHANS", "NO"))
+    template.put("PERSISTENT_SNAPSHOTS", can.get("PERSISTENT_SNAPSHOTS", "YES"))
+    if kind == "FILE_DS":
+        template.erase("DISK_TYPE")
+    elif "DISK_TYPE" not in template:
+        template.put("DISK_TYPE", "FILE")
 
 
 @method("one.datastore.allocate", "s|i")

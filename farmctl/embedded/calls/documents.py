@@ -60,7 +60,7 @@ def _check_size(template: Attributes) -> None:
             raise internal("Error transforming the Document to XML.")
 
 
-def _add(  # noqa: PLR0917  # what a document is made of
+def _add(  # what a document is made of
     cloud: Cloud, caller: Caller, name: str, doc_type: int, template: Attributes
 ) -> int:
     document_id = cloud.pools.new_id(Document)

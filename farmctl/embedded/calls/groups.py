@@ -2,10 +2,10 @@
 
 from farmctl.embedded import quotas, render
 from farmctl.embedded.attributes import parse
-from farmctl.embedded.calls import acl
+from farmctl.embedded.calls import acl, vdcs
 from farmctl.embedded.calls.listing import select
 from farmctl.embedded.calls.registry import Answer, method
-from farmctl.embedded.calls.restrictions import OPERATIONS
+from farmctl.embedded.calls.restrictions import OF_GROUPS
 from farmctl.embedded.calls.shared import Kind, free_name, register
 from farmctl.embedded.cloud import Cloud, sorted_with, sorted_without
 from farmctl.embedded.entities import Group
@@ -20,6 +20,7 @@ from farmctl.embedded.permissions import (
     require,
 )
 from farmctl.embedded.refusal import Refusal, unauthorised, wrong_state
+from farmctl.embedded.vdc import DEFAULT
 
 KIND = Kind(
     entity=Group,
@@ -28,7 +29,7 @@ KIND = Kind(
     taken="GROUP",
     by_owner=False,
     more_name_characters=" ",
-    restricted=OPERATIONS,
+    restricted=OF_GROUPS,
     cached=False,
 )
 register(KIND, "info update")
@@ -42,7 +43,7 @@ def allocate(cloud: Cloud, caller: Caller, name: str) -> Answer:
     free_name(cloud, KIND, name, 0)
     group_id = cloud.pools.new_id(Group)
     cloud.pools.add(Group(id=group_id, name=name))
-    acl.group_rules(cloud, group_id)
+    vdcs.admit(cloud, cloud.pools.vdcs.get(DEFAULT), group_id)
     return group_id
 
 
@@ -58,6 +59,7 @@ def delete(cloud: Cloud, caller: Caller, group_id: int) -> Answer:
     if item.users:
         raise wrong_state(f"Cannot delete group. Group {group_id} is not empty.")
     cloud.pools.remove(item)
+    vdcs.forget(cloud, item)
     acl.drop_group_rules(cloud, group_id)
     return group_id
 

@@ -152,7 +152,7 @@ def update_nic(  # noqa: PLR0917  # OpenNebula's own
 
 
 @method("one.vm.attachsg", "iii")
-def attach_group(  # noqa: PLR0917  # OpenNebula's own
+def attach_group(  # OpenNebula's own
     cloud: Cloud, caller: Caller, vm_id: int, nic_id: int, group_id: int
 ) -> Answer:
     """Put a NIC into one more security group."""
@@ -160,7 +160,7 @@ def attach_group(  # noqa: PLR0917  # OpenNebula's own
 
 
 @method("one.vm.detachsg", "iii")
-def detach_group(  # noqa: PLR0917  # OpenNebula's own
+def detach_group(  # OpenNebula's own
     cloud: Cloud, caller: Caller, vm_id: int, nic_id: int, group_id: int
 ) -> Answer:
     """Take a NIC out of a security group."""
@@ -324,7 +324,7 @@ def _hotplug_nic(
     hotplug.change(cloud, vm, state, {"what": what, "nic": nic["NIC_ID"]})
 
 
-def _change_groups(  # noqa: PLR0917  # one call's parts
+def _change_groups(  # one call's parts
     cloud: Cloud,
     caller: Caller,
     vm_id: int,
@@ -405,7 +405,7 @@ def _new_context(
     return changed
 
 
-def _with_snapshot(  # noqa: PLR0917  # one call's parts
+def _with_snapshot(  # one call's parts
     cloud: Cloud, caller: Caller, vm_id: int, snapshot_id: int, what: str
 ) -> Machine:
     vm = reach(cloud, caller, vm_id, "snapshot")

@@ -189,7 +189,7 @@ def rename_snapshot(  # noqa: PLR0917  # OpenNebula's own
 
 
 @method("one.vm.disksaveas", "iis|si")
-def save_as(  # noqa: PLR0917  # OpenNebula's own
+def save_as(  # OpenNebula's own
     cloud: Cloud,
     caller: Caller,
     vm_id: int,

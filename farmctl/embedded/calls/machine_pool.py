@@ -62,7 +62,7 @@ def info_set(cloud: Cloud, caller: Caller, ids: str, extended: bool = False) -> 
 
 
 @method("one.vmpool.accounting", "iii")
-def accounting(  # noqa: PLR0917  # OpenNebula's own
+def accounting(  # OpenNebula's own
     cloud: Cloud, caller: Caller, flag: int, start: int, end: int
 ) -> Answer:
     """Show every stay of VMs on hosts within a time; -1: without limit."""

@@ -18,6 +18,7 @@ from farmctl.embedded.calls.shared import (
     register,
 )
 from farmctl.embedded.cloud import Cloud, actor
+from farmctl.embedded.disks import system_size
 from farmctl.embedded.entities import Datastore, Host, ScheduledAction
 from farmctl.embedded.machine import History, Machine
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
@@ -30,7 +31,6 @@ from farmctl.embedded.states import (
     Lcm,
     State,
 )
-from farmctl.embedded.disks import system_size
 
 KIND = Kind(
     entity=Machine,

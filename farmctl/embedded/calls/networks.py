@@ -79,7 +79,7 @@ def allocate(cloud: Cloud, caller: Caller, text: str, cluster_id: int = -1) -> A
     return make(cloud, caller, template, clusters=[cluster.id]).id
 
 
-def make(  # noqa: PLR0917  # what a network is made of
+def make(  # what a network is made of
     cloud: Cloud,
     caller: Caller,
     template: Attributes,
@@ -343,7 +343,7 @@ def allocate_template(cloud: Cloud, caller: Caller, text: str) -> Answer:
 
 
 @method("one.vntemplate.clone", "is|b")
-def clone_template(  # noqa: PLR0917  # OpenNebula's own
+def clone_template(  # OpenNebula's own
     cloud: Cloud, caller: Caller, source_id: int, name: str, _recursive: bool = False
 ) -> Answer:
     """Copy a network template."""
@@ -365,7 +365,7 @@ def delete_template(
 
 
 @method("one.vntemplate.instantiate", "is|s")
-def instantiate(  # noqa: PLR0917  # OpenNebula's own
+def instantiate(  # OpenNebula's own
     cloud: Cloud, caller: Caller, template_id: int, name: str, extra: str = ""
 ) -> Answer:
     """Make a network from a template, which lends the right to do so."""
@@ -458,7 +458,7 @@ def _in_state(caller: Caller, network: Network) -> None:
         )
 
 
-def _range_call(  # noqa: PLR0917  # one call's parts
+def _range_call(  # one call's parts
     cloud: Cloud, caller: Caller, network_id: int, text: str, right: Right
 ) -> tuple[Network, Vector]:
     network = cloud.pools.networks.get(network_id)
@@ -488,7 +488,7 @@ def _lease_call(
     return network, given
 
 
-def _remove_range(  # noqa: PLR0917  # one call's parts
+def _remove_range(  # one call's parts
     cloud: Cloud,
     caller: Caller,
     network_id: int,

@@ -52,7 +52,7 @@ def allocate(cloud: Cloud, caller: Caller, text: str) -> Answer:
 
 
 @method("one.template.info", "i|bb")
-def info(  # noqa: PLR0917  # OpenNebula's own
+def info(  # OpenNebula's own
     cloud: Cloud,
     caller: Caller,
     template_id: int,
@@ -134,7 +134,7 @@ def instantiate(  # noqa: PLR0917  # OpenNebula's own
     return from_template(cloud, caller, template_id, name, extra, hold=hold).id
 
 
-def from_template(  # noqa: PLR0917  # what an instance is made from
+def from_template(  # what an instance is made from
     cloud: Cloud,
     caller: Caller,
     template_id: int,

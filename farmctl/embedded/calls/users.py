@@ -10,7 +10,7 @@ from farmctl.embedded.attributes import parse
 from farmctl.embedded.calls import acl
 from farmctl.embedded.calls.listing import select
 from farmctl.embedded.calls.registry import Answer, method
-from farmctl.embedded.calls.restrictions import OPERATIONS
+from farmctl.embedded.calls.restrictions import OF_USERS
 from farmctl.embedded.calls.shared import Kind, free_name, register
 from farmctl.embedded.cloud import Cloud, sorted_with, sorted_without
 from farmctl.embedded.entities import User
@@ -31,7 +31,7 @@ KIND = Kind(
     taken="USER",
     by_owner=False,
     more_name_characters=" :\t\n\v\f\r",
-    restricted=OPERATIONS,
+    restricted=OF_USERS,
     cached=False,
 )
 register(KIND, "info update")
@@ -151,7 +151,7 @@ def set_password(cloud: Cloud, caller: Caller, user_id: int, password: str) -> A
 
 
 @method("one.user.chauth", "is|s")
-def set_driver(  # noqa: PLR0917  # OpenNebula's own
+def set_driver(  # OpenNebula's own
     cloud: Cloud, caller: Caller, user_id: int, driver: str, password: str = ""
 ) -> Answer:
     """Change how a user is authenticated; this cloud checks passwords either way."""

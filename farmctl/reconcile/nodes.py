@@ -29,6 +29,8 @@ from farmctl.reconcile.places import Places
 from farmctl.reconcile.run import Run
 
 _TRIES = 3
+_TRANSIENT = 6
+"""Of the time for which a busy object is waited for, what ends before force."""
 _NO_LEASE = "IP/MAC lease"
 """What OpenNebula says when an address is not to be had (7.4, 6.10)."""
 _WAITING = frozenset({VmState.HELD, VmState.PENDING})
@@ -123,11 +125,15 @@ class Nodes:
     def end(self, vm_id: int, *, force: bool = False) -> None:
         """Ask for a VM's end; one that is gone is a success.
 
-        A transient state is waited for first, unless `force` says that the VM hangs.
+        A transient state is waited for first, unless `force` says that the VM hangs:
+        most are over in a second or two.
         """
         if not force:
             with suppress(BusyError):
-                return self._run.patiently(lambda: self._cloud.end(vm_id))
+                at_most = self._run.world.tempo.busy / _TRANSIENT
+                return self._run.patiently(
+                    lambda: self._cloud.end(vm_id), at_most=at_most
+                )
         self._run.gate()
         try:
             self._cloud.end(vm_id, force=True)

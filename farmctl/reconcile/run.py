@@ -282,14 +282,21 @@ class Run:
             for step in self.plan.steps
         )
 
-    def patiently(self, action: Callable[[], _T]) -> _T:
+    def patiently(
+        self, action: Callable[[], _T], *, at_most: float | None = None
+    ) -> _T:
         """Do something that a transient state may forbid for a while.
 
+        Args:
+            action: asks the cloud.
+            at_most: seconds for which to go on asking; None for `tempo.busy`.
+
         Raises:
-            BusyError: it still did when `tempo.busy` seconds were over.
+            BusyError: it still did when they were over.
         """
         clock = self.world.clock
-        ends = clock.monotonic() + self.world.tempo.busy
+        patience = self.world.tempo.busy if at_most is None else at_most
+        ends = clock.monotonic() + patience
         pause = self.world.tempo.poll_fastest / _EAGER
         while True:
             self.gate()

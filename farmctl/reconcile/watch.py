@@ -77,6 +77,8 @@ class Watch:
     def begin(self, steps: Sequence[NodeStep]) -> None:
         """Begin some steps; those that end a VM are held against a second look."""
         refused = evidence.against_ending(self._run, steps, self._nodes)
+        mine = self._run.view.farm(self._run.farm).vms
+        aside = {vm.id for vm in mine if vm.mark.aside}
         for step in steps:
             now = self._clock.monotonic()
             item = Item.of(step, now=now)
@@ -93,7 +95,7 @@ class Watch:
                 case CreateNode():
                     self._make(item)
                 case ReplaceNode() | RemoveNode():
-                    self._end(item)
+                    self._end(item, force=step.vm_id in aside)
                 case StartNode(held=True):
                     deploy = partial(
                         self._nodes.deploy, step.vm_id, step.node, avoid=frozenset()
@@ -151,7 +153,8 @@ class Watch:
         try:
             answer = future.result()
         except BrokenImageError as broken:
-            self._over(item, Result.SKIPPED, broken.message)
+            result = Result.FAILED if item.reason else Result.SKIPPED
+            self._over(item, result, f"{item.reason} {broken.message}".strip())
         except NotDeployedError as held:
             item.vm_id = held.vm_id
             self._over(item, Result.FAILED, _sentence(held))

@@ -53,9 +53,9 @@ def test_what_the_site_leaves_out_comes_from_the_environment():
 
 
 def test_opennebulas_own_default_is_the_last(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/tina")
+    monkeypatch.setenv("HOME", "/people/tina")
     found = access.choose(site(f"{{endpoint: '{URL}'}}"), {}, nobody)
-    assert found.auth_file == Path("/home/tina/.one/one_auth")
+    assert found.auth_file == Path("/people/tina/.one/one_auth")
 
 
 def test_without_a_word_in_the_site_opennebulas_environment_counts():

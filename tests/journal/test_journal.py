@@ -264,13 +264,13 @@ def test_processes_append_whole_lines(kept):
     ("environment", "wanted"),
     [
         (
-            {"XDG_STATE_HOME": "/state", "HOME": "/home/tina"},
+            {"XDG_STATE_HOME": "/state", "HOME": "/people/tina"},
             "/state/farmctl/journal",
         ),
-        ({"HOME": "/home/tina"}, "/home/tina/.local/state/farmctl/journal"),
+        ({"HOME": "/people/tina"}, "/people/tina/.local/state/farmctl/journal"),
         (
-            {"XDG_STATE_HOME": "relative", "HOME": "/home/tina"},
-            "/home/tina/.local/state/farmctl/journal",
+            {"XDG_STATE_HOME": "relative", "HOME": "/people/tina"},
+            "/people/tina/.local/state/farmctl/journal",
         ),
     ],
 )

@@ -26,6 +26,7 @@ Importing this module starts nothing and imports nothing heavy.
 
 import base64
 import json
+import os
 import urllib.error
 import urllib.request
 import xmlrpc.client
@@ -318,7 +319,13 @@ def fast_settings(directory: Path, **changes: Any) -> "Settings":
         monitor=10.0,
         scheduler=0.05,
     )
-    settings = Settings(directory=directory, port=0, onegate_port=0, timings=timings)
+    settings = Settings(
+        directory=directory,
+        port=0,
+        onegate_port=0,
+        timings=timings,
+        owner=os.getpid(),  # a run that is killed leaves no server behind
+    )
     return replace(settings, **changes)
 
 

@@ -65,15 +65,31 @@ def main(directory: Path) -> int:
     engine.cloud.onegate_url = f"http://{LOOPBACK}:{gate.getsockname()[1]}"
     _announce(settings, rpc.getsockname()[1], gate.getsockname()[1])
     try:
-        asyncio.run(_serve(Wires(engine), rpc, gate))
+        asyncio.run(_serve(Wires(engine), rpc, gate, owner=settings.owner))
     finally:
         settings.endpoint_file.unlink(missing_ok=True)
         engine.close()
     return 0
 
 
-async def _serve(wires: Wires, rpc: socket.socket, gate: socket.socket) -> None:
-    await wires.run(rpc, gate)
+async def _serve(
+    wires: Wires, rpc: socket.socket, gate: socket.socket, *, owner: int
+) -> None:
+    """Serve until told to stop, or until the owning process is gone."""
+    if not owner:
+        await wires.run(rpc, gate)
+        return
+    try:
+        watched = os.pidfd_open(owner)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_reader(watched, wires.stop)
+    try:
+        await wires.run(rpc, gate)
+    finally:
+        loop.remove_reader(watched)
+        os.close(watched)
 
 
 def _listen(wanted: int, usual: int, last: int) -> socket.socket:

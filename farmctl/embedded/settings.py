@@ -80,6 +80,8 @@ class Settings:
     """VMs that one cycle places on one host at most, as OpenNebula's MAX_HOST."""
     scale: float = 1.0
     """Seconds of the cloud's clock in one of the machine's."""
+    owner: int = 0
+    """The process with which the cloud ends, such as a test run; 0: with none."""
     content: bool = True
     """Whether to start with networks and images, or with hosts and datastores only."""
 

@@ -36,7 +36,13 @@ HEAD = "head: {image: head, cpus: 1, memory: 1GiB, disk: 20GiB}\n"
 def cloud(directory: Path, **settings: object) -> OpenNebula:
     """Return a cloud that is not started yet, large enough for what is asked of it."""
     return OpenNebula(
-        Settings(directory=directory, port=0, onegate_port=0, **settings)  # type: ignore[arg-type]
+        Settings(  # type: ignore[arg-type]
+            directory=directory,
+            port=0,
+            onegate_port=0,
+            owner=os.getpid(),
+            **settings,
+        )
     )
 
 

@@ -10,7 +10,9 @@ import re
 import urllib.error
 import urllib.request
 import xmlrpc.client
+from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -60,6 +62,7 @@ FAULTS = {
 RACES = {
     ("farm-lifecycle", 29): "seen after migrate's answer and before its start",
     ("farm-lifecycle", 30): "a poweroff in that gap was accepted, and lost",
+    ("changes-in-place", 60): "read after its history was written, before its state",
 }
 """Rows that came of a race inside the recorded daemon: not played."""
 
@@ -261,23 +264,28 @@ def outcomes(
     opennebula_with: Callable[..., OpenNebula],
 ) -> Callable[[str], dict[int, list[str]]]:
     """Play a recording once; return each row's differences."""
-    played: dict[str, dict[int, list[str]]] = {}
 
+    @cache
     def of(recording: str) -> dict[int, list[str]]:
-        if recording not in played:
-            cloud = opennebula_with(**SETTINGS)
-            stage = Stage(cloud)
-            played[recording] = play_all(stage, recording)
+        cloud = opennebula_with(**SETTINGS)
+        stage = Stage(cloud)
+        try:
+            return play_all(stage, recording)
+        finally:
             stage.proxy("close")()
             cloud.stop()
-        return played[recording]
 
     return of
 
 
 def play_all(stage: Stage, recording: str) -> dict[int, list[str]]:
-    stage.set(recording)
     found: dict[int, list[str]] = {}
+    try:
+        stage.set(recording)
+    except AssertionError as error:
+        # Said once for each row, and not tried again for each.
+        said = [f"the recording's beginning fails: {error}"]
+        return defaultdict(lambda: said)
     for row in rows_of(recording):
         place = (recording, row["i"])
         if place in RACES:

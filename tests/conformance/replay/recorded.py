@@ -22,6 +22,7 @@ IGNORED_PATHS = {
     r"/(\w*[SE]TIME|REGTIME|MODTIME|TIME)$": "times; only whether there is one",
     r"/(REQUEST_ID|REQ_ID)$": "random; only its sign is compared",
     r"/OS/UUID$": "random",
+    r"^/OPENNEBULA_CONFIGURATION/PORT$": "the cloud's own",
     r"/(PASSWORD|TOKEN_PASSWORD|ONE_KEY)$": "removed from the recordings",
     r"/(MONITORING(/|$)|LAST_POLL$)": "what the probes of the dummy driver draw by lot",
     r"/HOST_SHARE/(PCI_DEVICES|NUMA_NODES)": "made-up hardware of the dummy driver",

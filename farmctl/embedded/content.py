@@ -4,7 +4,6 @@ from farmctl.embedded.attributes import Attributes
 from farmctl.embedded.calls import acl, vdcs
 from farmctl.embedded.calls.datastores import make
 from farmctl.embedded.calls.hosts import described
-from farmctl.embedded.calls.networks import be_ready
 from farmctl.embedded.calls.users import digest
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.entities import (
@@ -20,6 +19,7 @@ from farmctl.embedded.entities import (
     User,
     Zone,
 )
+from farmctl.embedded.network_life import be_ready
 from farmctl.embedded.permissions import ALL, GROUP, KINDS, Right
 from farmctl.embedded.states import HostState
 from farmctl.embedded.vdc import ALL_OF_THEM, Vdc

@@ -8,8 +8,16 @@ import logging
 import sqlite3
 
 from farmctl.embedded import calls as _calls
-from farmctl.embedded import content, lifecycle, monitoring, refusal, steps, wire
-from farmctl.embedded.calls import images, machines, networks, security_groups, users
+from farmctl.embedded import (
+    content,
+    lifecycle,
+    monitoring,
+    network_life,
+    refusal,
+    steps,
+    wire,
+)
+from farmctl.embedded.calls import images, machines, security_groups, users
 from farmctl.embedded.calls.registry import find
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.refusal import Fault, Refusal, internal
@@ -128,7 +136,7 @@ def rearm(cloud: Cloud) -> None:
         steps.arm(cloud, vm)
         lifecycle.arm_guest(cloud, vm)
     for network in cloud.pools.networks:
-        networks.arm(cloud, network)
+        network_life.arm(cloud, network)
     for image in cloud.pools.images:
         images.arm(cloud, image)
     for group in cloud.pools.security_groups:

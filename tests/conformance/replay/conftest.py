@@ -6,11 +6,13 @@ stands still and is turned only as far as it takes for the recorded answer to co
 so that what was seen half way is seen half way. `recorded` compares the answers.
 """
 
+import fcntl
+import json
+import os
 import re
 import urllib.error
 import urllib.request
 import xmlrpc.client
-from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -262,18 +264,27 @@ LCM |= {"36": "BOOT_FAILURE"}
 @pytest.fixture(scope="session")
 def outcomes(
     opennebula_with: Callable[..., OpenNebula],
-) -> Callable[[str], dict[int, list[str]]]:
-    """Play a recording once; return each row's differences."""
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], dict[str, list[str]]]:
+    """Play a recording once a run; return each row's differences.
+
+    The first of pytest-xdist's workers that needs a recording plays it for all.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
 
     @cache
-    def of(recording: str) -> dict[int, list[str]]:
-        cloud = opennebula_with(**SETTINGS)
-        stage = Stage(cloud)
-        try:
-            return play_all(stage, recording)
-        finally:
-            stage.proxy("close")()
-            cloud.stop()
+    def of(recording: str) -> dict[str, list[str]]:
+        file = folder / f"replay-{recording}.json"
+        with (folder / f"replay-{recording}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not file.exists():
+                cloud = opennebula_with(**SETTINGS)
+                file.write_text(json.dumps(play_all(Stage(cloud), recording)))
+                cloud.stop()
+        found: dict[str, list[str]] = json.loads(file.read_text())
+        return found
 
     return of
 
@@ -285,7 +296,7 @@ def play_all(stage: Stage, recording: str) -> dict[int, list[str]]:
     except AssertionError as error:
         # Said once for each row, and not tried again for each.
         said = [f"the recording's beginning fails: {error}"]
-        return defaultdict(lambda: said)
+        return {row["i"]: said for row in rows_of(recording)}
     for row in rows_of(recording):
         place = (recording, row["i"])
         if place in RACES:
@@ -296,6 +307,7 @@ def play_all(stage: Stage, recording: str) -> dict[int, list[str]]:
             stage.do("vm.recover", vm, 3)
         play = stage.play_gate if "path" in row else stage.play
         found[row["i"]] = play(row)
+    stage.proxy("close")()
     return found
 
 
@@ -306,7 +318,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pytest.param(
             (recording, row["i"]),
             id=f"{recording}-{row['i']}-{row['method']}",
-            marks=pytest.mark.xdist_group(recording),
         )
         for recording in RECORDINGS
         for row in rows_of(recording)

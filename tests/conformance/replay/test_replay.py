@@ -3,5 +3,5 @@
 
 def test_the_embedded_cloud_answers_as_opennebula_did(row, outcomes):
     recording, number = row
-    differences = outcomes(recording)[number]
+    differences = outcomes(recording)[str(number)]
     assert not differences, "\n".join(differences)

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -56,7 +57,24 @@ def world(make_world, own):
 
 @pytest.fixture(scope="session")
 def forking():
-    """Starts processes from a server that has imported everything already."""
+    """Starts processes from a server that has imported everything already.
+
+    Each child would import pytest's own main module again, half a second of it: while
+    these tests run, there is none.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rig", "pyone", "lxml.etree", "requests"])
-    return context
+    context.set_forkserver_preload(
+        [
+            "farmctl.cloud.opennebula.adapter",
+            "farmctl.context",
+            "farmctl.reconcile",
+            "farmctl.spec.reading",
+            "pytest",
+            "pyone",
+            "lxml.etree",
+            "requests",
+        ]
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "__main__", ModuleType("__main__"))
+        yield context

@@ -77,6 +77,19 @@ class Fault:
         self.lift()
 
 
+class _Once(xmlrpc.client.Transport):
+    """Calls once: a call whose answer was lost must not be made again unseen."""
+
+    def request(
+        self,
+        host: Any,
+        handler: str,
+        request_body: Any,
+        verbose: bool = False,  # noqa: FBT001, FBT002  # as xmlrpc.client has it
+    ) -> Any:
+        return self.single_request(host, handler, request_body, verbose)
+
+
 class OpenNebula:
     """An embedded cloud under test, and the strings on which it hangs."""
 
@@ -170,7 +183,7 @@ class OpenNebula:
         Raises:
             Refused: the XML-RPC layer said no.
         """
-        proxy = xmlrpc.client.ServerProxy(self.endpoint)
+        proxy = xmlrpc.client.ServerProxy(self.endpoint, transport=_Once())
         with proxy:
             function = getattr(proxy, method)
             try:

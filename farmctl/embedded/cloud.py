@@ -14,7 +14,7 @@ from farmctl.embedded.attributes import Attributes
 from farmctl.embedded.driver import Driver, Dummy
 from farmctl.embedded.entities import Entity, Host
 from farmctl.embedded.faults import Faults
-from farmctl.embedded.machine import Actor
+from farmctl.embedded.machine import Actor, Machine
 from farmctl.embedded.permissions import Caller
 from farmctl.embedded.pools import Pools
 from farmctl.embedded.settings import Settings
@@ -43,6 +43,8 @@ class Cloud:
         self.onegate_url = ""
         self.scheduler_interval = settings.timings.scheduler
         self.poke_scheduler: Callable[[], None] = lambda: None
+        self.perform: Callable[[Machine, str, str], None] = lambda *_: None
+        """Performs a scheduled action: which VM, which action, its arguments."""
 
     def now(self) -> int:
         """Return the cloud's time as OpenNebula stores times."""

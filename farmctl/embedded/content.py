@@ -150,9 +150,11 @@ def _places(cloud: Cloud) -> None:
             template=Attributes({"ENDPOINT": ["-"]}),
         )
     )
+    # Where images are, VMs go through all of the system datastores.
+    transfer = "dummy" if settings.content else "local"
     stores = (
-        ("system", "SYSTEM_DS", "", "local"),
-        ("default", "IMAGE_DS", "fs", "local"),
+        ("system", "SYSTEM_DS", "", transfer),
+        ("default", "IMAGE_DS", "fs", transfer),
         ("files", "FILE_DS", "fs", "local"),
     )
     for name, kind, ds_mad, tm_mad in stores:

@@ -6,18 +6,21 @@ is rolled back whole and answers why.
 
 import logging
 import sqlite3
+from functools import partial
 
-from farmctl.embedded import calls as _calls
 from farmctl.embedded import (
+    actions,
     content,
     lifecycle,
     monitoring,
     network_life,
     refusal,
+    schedule,
     steps,
     wire,
 )
-from farmctl.embedded.calls import images, machines, security_groups, users
+from farmctl.embedded import calls as _calls
+from farmctl.embedded.calls import images, security_groups, users
 from farmctl.embedded.calls.registry import find
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.refusal import Fault, Refusal, internal
@@ -51,6 +54,7 @@ class Engine:
             oneadmin.password = users.digest(self._password)
             cloud.pools.touch(oneadmin)
         Scheduler(cloud)
+        cloud.perform = partial(actions.scheduled, cloud)
         rearm(cloud)
         cloud.commit()
         return cloud
@@ -141,8 +145,8 @@ def rearm(cloud: Cloud) -> None:
         images.arm(cloud, image)
     for group in cloud.pools.security_groups:
         security_groups.arm(cloud, group)
-    for action_id in cloud.pools.schedule.items:
-        machines.arm_scheduled(cloud, action_id)
+    for action in cloud.pools.schedule:
+        schedule.arm(cloud, action)
     for host in cloud.pools.hosts:
         noticed = host.state is HostState.ERROR
         if host.state is HostState.INIT or host.dead != noticed:

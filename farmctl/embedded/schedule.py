@@ -6,7 +6,6 @@ its complaint shown, until it succeeds or the VM is gone.
 
 import calendar
 import time
-from collections.abc import Callable
 
 from farmctl.embedded.attributes import Vector, ids_of, to_int
 from farmctl.embedded.cloud import Cloud
@@ -45,7 +44,6 @@ _RETRY = 10
 _WEEKLY, _MONTHLY, _YEARLY, _HOURLY = range(4)
 _TIMES, _DATE = 1, 2
 _DAY = 86400
-Run = Callable[[Machine, str, str], None]
 
 
 def plan(cloud: Cloud, vm: Machine, given: Vector) -> ScheduledAction:
@@ -59,6 +57,7 @@ def plan(cloud: Cloud, vm: Machine, given: Vector) -> ScheduledAction:
     )
     read(action, given, vm.stime)
     cloud.pools.add(action)
+    arm(cloud, action)
     return action
 
 
@@ -100,14 +99,16 @@ def read(action: ScheduledAction, given: Vector, origin: int) -> None:
     action.args = given.get("ARGS", action.args)
 
 
-def arm(cloud: Cloud, action: ScheduledAction, run: Run) -> None:
-    """Have the action fire when it is due."""
+def arm(cloud: Cloud, action: ScheduledAction) -> None:
+    """Have the action fire when it is due, unless it already has."""
+    if _over(action):
+        return
     due = action.time
 
     def fire() -> None:
         current = cloud.pools.schedule.find(action.id)
         if current is not None and current.time == due and not _over(current):
-            _fire(cloud, current, run)
+            _fire(cloud, current)
 
     cloud.later(due, fire)
 
@@ -134,12 +135,12 @@ def of_machine(cloud: Cloud, vm: Machine, action_id: int) -> ScheduledAction:
     return found
 
 
-def _fire(cloud: Cloud, action: ScheduledAction, run: Run) -> None:
+def _fire(cloud: Cloud, action: ScheduledAction) -> None:
     vm = cloud.pools.live.get(action.vm_id)
     if vm is None:
         return
     try:
-        run(vm, action.action, action.args)
+        cloud.perform(vm, action.action, action.args)
     except Refusal as error:
         action.message = cloud.stamp(error.message)
         cloud.pools.touch(action)
@@ -148,7 +149,7 @@ def _fire(cloud: Cloud, action: ScheduledAction, run: Run) -> None:
         def again() -> None:
             current = cloud.pools.schedule.find(action.id)
             if current is not None and current.time == due:
-                _fire(cloud, current, run)
+                _fire(cloud, current)
 
         cloud.later(cloud.timeline.now() + _RETRY, again)
         return
@@ -163,7 +164,7 @@ def _fire(cloud: Cloud, action: ScheduledAction, run: Run) -> None:
             if action.end_type == _TIMES:
                 action.end_value -= 1
             action.time = following
-            arm(cloud, action, run)
+            arm(cloud, action)
     cloud.pools.touch(action)
 
 

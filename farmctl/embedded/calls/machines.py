@@ -229,7 +229,6 @@ def add_scheduled(cloud: Cloud, caller: Caller, vm_id: int, text: str) -> Answer
     planned = schedule.plan(cloud, vm, given)
     vm.sched_ids.append(planned.id)
     cloud.pools.touch(vm)
-    arm_scheduled(cloud, planned.id)
     return planned.id
 
 
@@ -243,13 +242,13 @@ def update_scheduled(
     if given is None:
         raise internal("No SCHED_ACTION attribute in template")
     found = schedule.of_machine(cloud, vm, action_id)
+    cloud.pools.touch(found)
     try:
         schedule.read(found, given, vm.stime)
     except Refusal as error:
         raise internal(error.message) from None
     found.done = -1
-    cloud.pools.touch(found)
-    arm_scheduled(cloud, found.id)
+    schedule.arm(cloud, found)
     return action_id
 
 
@@ -266,17 +265,6 @@ def delete_scheduled(
     cloud.pools.touch(vm)
     cloud.pools.remove(found)
     return action_id
-
-
-def arm_scheduled(cloud: Cloud, action_id: int) -> None:
-    """Have a scheduled action fire when it is due."""
-    found = cloud.pools.schedule.find(action_id)
-    if found is not None and found.done < found.time:
-        schedule.arm(
-            cloud,
-            found,
-            lambda vm, name, args: actions.scheduled(cloud, vm, name, args),
-        )
 
 
 def system_store(cloud: Cloud, host: Host, store_id: int) -> Datastore:

@@ -14,9 +14,9 @@ def test_names_are_sorted_and_equal_ones_keep_their_order():
     )
 
 
-def test_comments_and_bare_values_are_read():
-    text = parse('# a comment\nA = one two \nB=[ C = x , D="y, z" ]\n')
-    assert text.text("A") == "one two"
+def test_comments_and_bare_words_are_read():
+    text = parse('# a comment\nA = one \nB=[ C = x , D="y, z" ]\n')
+    assert text.text("A") == "one"
     assert text.vector("B") == {"C": "x", "D": "y, z"}
 
 

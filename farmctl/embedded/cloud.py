@@ -10,9 +10,8 @@ import secrets
 import time
 from collections.abc import Callable
 
-from farmctl.embedded.attributes import Attributes
 from farmctl.embedded.driver import Driver, Dummy
-from farmctl.embedded.entities import Entity, Host
+from farmctl.embedded.entities import Host
 from farmctl.embedded.faults import Faults
 from farmctl.embedded.machine import Actor, Machine
 from farmctl.embedded.permissions import Caller
@@ -98,18 +97,6 @@ class Cloud:
         return hmac.digest(secret, purpose.encode(), "sha256").hex()
 
 
-def owned(cloud: Cloud, caller: Caller, template: Attributes) -> dict[str, object]:
-    """Return what a new object takes over from its maker."""
-    del cloud
-    return {
-        "uid": caller.uid,
-        "gid": caller.gid,
-        "uname": caller.uname,
-        "gname": caller.gname,
-        "template": template,
-    }
-
-
 def actor(caller: Caller) -> Actor:
     """Return the caller as history records name it."""
     return Actor(uid=caller.uid, gid=caller.gid, request_id=caller.request_id)
@@ -123,8 +110,3 @@ def sorted_without(ids: list[int], gone: int) -> list[int]:
 def sorted_with(ids: list[int], new: int) -> list[int]:
     """Return the ids with one more, in order, each once."""
     return sorted({*ids, new})
-
-
-def describe(item: Entity) -> str:
-    """Return `KIND id (name)` for the log."""
-    return f"{item.kind} {item.id} ({item.name})"

@@ -12,7 +12,7 @@ from farmctl.embedded import refusal
 from farmctl.embedded.attributes import Vector
 from farmctl.embedded.entities import Entity, Group, Network, Rule, User
 from farmctl.embedded.pools import Pools
-from farmctl.embedded.refusal import Refusal, unauthorised
+from farmctl.embedded.refusal import unauthorised
 
 INDIVIDUAL = 0x100000000
 GROUP = 0x200000000
@@ -253,8 +253,3 @@ def check_name(name: str, *, more: str = "") -> None:
             raise refusal.internal(f"Invalid NAME, char '{character}' is not allowed")
     if len(name.encode()) > 128:  # noqa: PLR2004  # OpenNebula's own limit, in bytes
         raise refusal.internal("Invalid NAME, max length is 128 chars")
-
-
-def name_taken(entity_word: str, object_id: int) -> Refusal:
-    """Return the refusal for a second object of a name and owner."""
-    return refusal.internal(f"NAME is already taken by {entity_word} {object_id}.")

@@ -12,14 +12,22 @@ from farmctl.embedded.entities import Cluster, Datastore, Host, Network
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
 from farmctl.embedded.refusal import wrong_state
 
+
+def _renamed(cloud: Cloud, item: Cluster) -> None:
+    for host in cloud.pools.hosts:
+        if host.cluster_id == item.id:
+            # It shows the name of its cluster.
+            cloud.pools.touch(host)
+
+
 KIND = Kind(
     entity=Cluster,
     prefix="cluster",
     draw=lambda cloud, item: render.cluster(cloud.pools, item),
     changes=Right.ADMIN,
-    deletes=Right.ADMIN,
     taken="CLUSTER",
     by_owner=False,
+    renamed=_renamed,
     cached=False,
 )
 register(KIND, "info update rename")

@@ -15,7 +15,6 @@ KIND = Kind(
     entity=Datastore,
     prefix="datastore",
     draw=lambda _cloud, item: render.datastore(item),
-    deletes=Right.ADMIN,
     taken="DATASTORE",
     by_owner=False,
 )

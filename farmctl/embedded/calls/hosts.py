@@ -24,7 +24,6 @@ KIND = Kind(
     prefix="host",
     draw=_draw,
     changes=Right.ADMIN,
-    deletes=Right.ADMIN,
     taken="HOST",
     by_owner=False,
     cached=False,

@@ -12,8 +12,6 @@ from farmctl.embedded.refusal import Refusal
 E = TypeVar("E", bound=Entity)
 
 ALL = -2
-_MINE = -3
-_MINE_AND_GROUPS = -1
 _GROUP = -4
 
 

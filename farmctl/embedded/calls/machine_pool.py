@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from farmctl.embedded import monitoring, render_machine
 from farmctl.embedded.attributes import Attributes
 from farmctl.embedded.calls.listing import select
-from farmctl.embedded.calls.machines import right_for
 from farmctl.embedded.calls.registry import Answer, method
 from farmctl.embedded.cloud import Cloud
 from farmctl.embedded.machine import History, Machine
-from farmctl.embedded.permissions import Caller, Right, allows, require
+from farmctl.embedded.permissions import Caller, Right, require
 from farmctl.embedded.refusal import internal
 from farmctl.embedded.states import State
 
@@ -132,8 +131,3 @@ def _figures(cloud: Cloud, machines: list[Machine], count: int) -> str:
         for figures in monitoring.machine_series(cloud, vm, count)
     )
     return f"<MONITORING_DATA>{inner}</MONITORING_DATA>"
-
-
-def may(cloud: Cloud, caller: Caller, vm: Machine, operation: str) -> bool:
-    """Say whether the caller may do this to a VM, its lock aside."""
-    return allows(cloud.pools, caller, right_for(operation), vm)

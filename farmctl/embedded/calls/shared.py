@@ -39,7 +39,6 @@ class Kind(Generic[E]):
     draw_in_pool: Draw[E] | None = None
     changes: Right = Right.MANAGE
     """The right that update and rename need."""
-    deletes: Right = Right.MANAGE
     taken: str = ""
     """The word in `NAME is already taken by`; "": names need not be unique."""
     by_owner: bool = True

@@ -381,7 +381,7 @@ def test_a_large_pool_is_read_by_pages_that_overlap(connect, wayward):
     ]
 
 
-@pytest.mark.parametrize("ending", [1, 19, 30])
+@pytest.mark.parametrize("ending", [1, 19, 30, 81])
 def test_vms_that_end_while_pages_are_read_hide_no_other(connect, wayward, ending):
     everything = list(range(100, 0, -1))
     lasting = set(everything[ending:])

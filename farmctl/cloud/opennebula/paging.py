@@ -49,7 +49,8 @@ def _pages(ask: Callable[..., str], page: int) -> list[Vm] | None:
         # A negative end is the number of VMs wanted, the start then an offset.
         text = ask(METHOD, _ALL_VISIBLE, offset, -page, _ANY_STATE_BUT_DONE, "")
         some = reader.vms(METHOD, text)
-        if offset and some and some[0].id not in found:
+        # An empty page is one whose VMs, those it shares too, have all moved up.
+        if offset and (not some or some[0].id not in found):
             return None
         found.update((each.id, each) for each in some)
         if len(some) < page:

@@ -180,10 +180,11 @@ def check_endpoint(endpoint: str) -> str:
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        named = parts.username is not None or parts.password is not None
         _ = parts.port
     except ValueError:
-        usable = named = False
+        usable = False
+    # Anywhere: `user:password@HOST` without http:// has no user name to a URL.
+    named = "@" in endpoint
     where = "OpenNebula's address"
     key = "cloud.endpoint"
     if named:

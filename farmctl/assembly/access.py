@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from farmctl.assembly.sites import at_home
 from farmctl.errors import InputError, Mistake
 from farmctl.spec import Site
 
@@ -56,13 +57,13 @@ def choose(
     if cloud is not None and cloud.endpoint is not None:
         return Access(
             endpoint=cloud.endpoint,
-            auth_file=_beside(site, auth) if auth else Path(usual).expanduser(),
+            auth_file=_beside(site, auth) if auth else at_home(usual),
             chosen=Chosen.SITE,
         )
     if endpoint := environment.get("ONE_XMLRPC", "").strip():
         return Access(
             endpoint=endpoint,
-            auth_file=_beside(site, auth) if auth else Path(usual).expanduser(),
+            auth_file=_beside(site, auth) if auth else at_home(usual),
             chosen=Chosen.ENVIRONMENT,
         )
     if auth is not None:
@@ -86,7 +87,7 @@ def choose(
 
 def _beside(site: Site, name: str) -> Path:
     """Return a path of the site file; a relative one begins where the file is."""
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.is_absolute() or not site.origin.file:
         return path
     return Path(site.origin.file).parent / path

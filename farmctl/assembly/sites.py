@@ -1,5 +1,6 @@
 """Which site: `--site`, else `$FARMCTL_SITE`, else `./site.yaml`."""
 
+import os.path
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +21,9 @@ def find(option: str | None, environment: Mapping[str, str]) -> Path:
         InputError: nobody names one and there is none here.
     """
     if option:
-        return Path(option).expanduser()
+        return at_home(option)
     if named := environment.get(VARIABLE, ""):
-        return Path(named).expanduser()
+        return at_home(named)
     if Path(DEFAULT).exists():
         return Path(DEFAULT)
     raise InputError(
@@ -46,3 +47,11 @@ def load(option: str | None, environment: Mapping[str, str]) -> "Site":
     from farmctl.spec import read_site  # noqa: PLC0415 - pydantic is heavy
 
     return read_site(find(option, environment))
+
+
+def at_home(name: str) -> Path:
+    """Return a path, a `~` at its beginning as the home directory that it stands for.
+
+    One that stands for none (`~nobody`) is left as it is, and then is not found.
+    """
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's raises instead

@@ -101,3 +101,11 @@ def test_which_site_is_meant(tmp_path, monkeypatch):
         sites.find(None, {})
     (tmp_path / "site.yaml").write_text("")
     assert sites.find(None, {}) == Path("site.yaml")
+
+
+def test_a_home_that_nobody_has_is_left_to_be_not_found():
+    assert sites.find("~nobody-here/site.yaml", {}) == Path("~nobody-here/site.yaml")
+    found = access.choose(
+        site(), {"ONE_XMLRPC": URL, "ONE_AUTH": "~nobody-here/a"}, nobody
+    )
+    assert found.auth_file == Path("~nobody-here/a")

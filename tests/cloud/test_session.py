@@ -87,3 +87,22 @@ def test_connecting_sends_nothing(tmp_path):
     cloud = connect("http://192.0.2.1:2633/RPC2", str(auth_file(tmp_path, b"t:h")))
     assert cloud.endpoint == "http://192.0.2.1:2633/RPC2"
     cloud.close()
+
+
+def test_a_home_that_nobody_has_is_a_file_that_is_not_there():
+    with pytest.raises(InputError, match="there is no such file"):
+        read_session("~nobody-here/one_auth")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://tina:hunter2@one.example.org:2633/RPC2",
+        "tina:hunter2@one.example.org:2633/RPC2",
+        "http://tina:hunter2@[one.example.org:2633/RPC2",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path, endpoint):
+    with pytest.raises(InputError, match="it holds a user name") as caught:
+        connect(endpoint, str(auth_file(tmp_path, b"tina:a")))
+    assert "hunter2" not in str(caught.value)

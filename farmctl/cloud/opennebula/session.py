@@ -5,6 +5,7 @@ does. What is wrong with it is a mistake of whoever set it up, so it is told as 
 """
 
 import logging
+import os.path
 import stat
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def read_session(path: str | Path) -> Session:
     Raises:
         InputError: it is not there, cannot be read, or does not hold user:password.
     """
-    file = Path(path).expanduser()
+    # Where pathlib would raise for `~nobody`, this leaves a file that is not there.
+    file = Path(os.path.expanduser(path))  # noqa: PTH111
     try:
         with file.open("rb") as opened:
             content = opened.read(_LONGEST)

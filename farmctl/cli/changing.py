@@ -29,6 +29,8 @@ class Change:
     tasks: Mapping[str, Task]
     question: str
     refused: Mapping[str, FarmctlError] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
+    """What the journal keeps of it beside the command, such as a size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def _carry_out(world: World, change: Change, wishes: Wishes) -> None:
     }
     if todo:
         asking.agreed(change.question, yes=wishes.yes)
-        _begin(world, change.command, todo)
+        _begin(world, change, todo)
     tasks = {farm: task for farm, task in change.tasks.items() if farm in todo}
     ran = running.run(world, tasks, wishes.options(), quiet=False)
     ran = replace(ran, refused={**short, **ran.refused})
@@ -104,15 +106,16 @@ def _no_room(plan: Plan) -> NotPossibleError:
     )
 
 
-def _begin(world: World, command: str, plans: Mapping[str, Plan]) -> None:
+def _begin(world: World, change: Change, plans: Mapping[str, Plan]) -> None:
     """Write down what begins; the reason is what the plan amounts to."""
     for plan in plans.values():
         world.journal.record(
             plan.farm,
-            f"{command} began",
+            f"{change.command} began",
             because=lines.summary(plan).sentence,
             command=typed(),
             steps=len(plan.steps),
+            **change.values,
         )
 
 

@@ -11,6 +11,8 @@ Line = tuple[str, str]
 """A line and its style."""
 
 BEGAN = " began"
+SCALE_BEGAN = f"scale{BEGAN}"
+"""The record of a size set by hand, with `pool` and `size` among its values."""
 ENDS = ("run complete", "run incomplete")
 
 _VERBS = {

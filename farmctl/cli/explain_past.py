@@ -69,12 +69,11 @@ def gather(journal: Journal, farm: str, at: float) -> Past:
             nodes[subject] = None
         elif each.event in _ENDED:
             nodes.pop(subject, None)
-        elif each.event == "scaled":
-            size = each.values.get("size")
-            if isinstance(size, int):
-                sizes[str(each.values.get("pool"))] = size
-        elif each.event.endswith(" began"):
+        elif each.event.endswith(chronicle.BEGAN):
             run = each
+            size = each.values.get("size")
+            if each.event == chronicle.SCALE_BEGAN and isinstance(size, int):
+                sizes[str(each.values.get("pool"))] = size
     return Past(
         farm=farm,
         at=at,

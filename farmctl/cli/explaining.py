@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from farmctl.cli import chronicle
 from farmctl.errors import FarmctlError, InputError
 from farmctl.journal import Journal, Record
 from farmctl.model.nodes import Phase, Role
@@ -181,7 +182,7 @@ def _hand(journal: Journal, farm: str, pool: str, size: int | None) -> Record | 
         return None
     last = None
     for each in journal.read(farm):
-        if each.event == "scaled" and each.values.get("pool") == pool:
+        if each.event == chronicle.SCALE_BEGAN and each.values.get("pool") == pool:
             last = each
     return last if last is not None and last.values.get("size") == size else None
 

@@ -5,6 +5,7 @@ Anything else is a mistake of farmctl's, said briefly, with the traceback for wh
 asks with FARMCTL_DEBUG=1.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -76,6 +77,8 @@ def report(error: BaseException, *, arguments: Sequence[str] = ()) -> int:
             _say(f"{clean(str(error.filename))}: {error.strerror}.")
             _traceback_if_wanted(error)
             return Exit.ERROR
+        case OSError(errno=errno.ENOSPC):
+            return cannot_print(error)
         case _:
             return _unexpected(error)
 
@@ -110,6 +113,12 @@ def nobody_reads() -> int:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     return Exit.ERROR
+
+
+def cannot_print(error: OSError) -> int:
+    """Say that output could not be written (`> /dev/full`), and write no more."""
+    _say(f"The output cannot be written: {error.strerror}.")
+    return nobody_reads()
 
 
 def debugging() -> bool:

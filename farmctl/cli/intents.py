@@ -99,7 +99,7 @@ def drawn(
 def _read(file: str, *, plans: bool) -> Farm | Plan:
     if _is_plan(file):
         if plans:
-            return saved.load(Path(file).read_text(encoding="utf-8"), file=file)
+            return saved.load(_text(file), file=file)
         raise InputError(
             [
                 Mistake(
@@ -110,6 +110,18 @@ def _read(file: str, *, plans: bool) -> Farm | Plan:
             ]
         )
     return read_farm(file)
+
+
+def _text(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        mistake = Mistake(
+            file=file,
+            message=f"this is no plan: the byte at {error.start} is not UTF-8.",
+            hint="Make a new plan.",
+        )
+        raise InputError([mistake]) from error
 
 
 def _is_plan(file: str) -> bool:

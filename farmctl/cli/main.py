@@ -5,6 +5,7 @@ out is `failure`'s: which exit status, and what is said.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -108,6 +109,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Be the `farmctl` command."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -119,4 +121,15 @@ def main() -> None:
         from farmctl.cli import failure  # noqa: PLC0415 - when needed only
 
         status = failure.nobody_reads()
+    except OSError as error:
+        from farmctl.cli import failure  # noqa: PLC0415 - when needed only
+
+        status = failure.cannot_print(error)
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Give up what is written to a stream that whoever started us has closed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as we live

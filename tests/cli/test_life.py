@@ -279,6 +279,10 @@ def test_a_plan_is_no_farm_file_and_rubbish_is_neither(cloud, folder, farmctl):
     ran = farmctl("apply", "--yes", "change.plan")
     assert ran.status == 2
     assert "change.plan:1:" in ran.err
+    (folder / "change.plan").write_bytes(b"{\xff")
+    ran = farmctl("apply", "--yes", "change.plan")
+    assert ran.status == 2
+    assert "change.plan  this is no plan: the byte at 1 is not UTF-8." in ran.err
 
 
 def test_no_wait_ends_once_all_is_asked_for(cloud, folder, farmctl):
@@ -339,6 +343,10 @@ def test_explain_names_the_hand_that_set_a_size(sandbox, folder, farmctl):
     found = farmctl("explain", "sandbox", "--json").json
     (pool,) = found["pools"]
     assert (pool["wanted"], pool["decided"], pool["min"], pool["max"]) == (5, 5, 2, 5)
+    assert "  Set at " in ran.out
+    assert isinstance(pool["decided_at"], float)
+    past = farmctl("explain", "sandbox", "--at", "now")
+    assert "wn had been set to 5 by hand." in past.out
 
 
 def test_explain_tells_of_drift(sandbox, folder, farmctl):

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 COMMAND = [sys.executable, "-m", "farmctl"]
 PATIENCE = 30.0
+FULL = Path("/dev/full")
 
 
 @pytest.fixture
@@ -173,3 +175,26 @@ def test_sigterm_in_the_middle_gives_the_farm_back(environment, cloud, folder, f
     (farm,) = farmctl("status", "--json").json["farms"]
     assert farm["lock"] is None
     assert farmctl("apply", "--yes", "sandbox.yaml").status == 0
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has /dev/full")
+def test_output_that_cannot_be_written_is_said():
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "schema", "farm"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "The output cannot be written: No space left on device.\n"
+
+
+def test_a_closed_standard_output_is_no_mistake_of_ours():
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "schema", "farm"]
+    done = subprocess.run(
+        shell, check=False, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stderr) == (0, "")

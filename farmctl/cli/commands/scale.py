@@ -65,6 +65,7 @@ def command(
         plans=[plan],
         tasks={farm: task},
         question=f"Give {pool} of {farm} the size {size}?",
+        values={"pool": pool, "size": size},
     )
     wishes = Wishes(
         yes=yes, wait=wait, timeout=timeout, interrupt=interrupt, as_json=as_json

@@ -107,6 +107,12 @@ def _create(run: Run, step: CreateObject) -> int:
         except AnswerLostError:
             found = _find(run, step)
             if found is not None:
+                # Its second call may never have been made: until then OpenNebula's own
+                # group, which lets everything in, is on a network and on all its nodes.
+                run.gate()
+                run.world.cloud.change(
+                    step.kind, found, step.name, step.tag, attributes
+                )
                 return found
         except NameTakenError as taken:
             found = _find(run, step)

@@ -103,12 +103,13 @@ class FarmLock:
             self._note_left("OpenNebula does not answer.")
             return
         try:
+            self.check()  # after a long sleep it may be another's to give back
             with self._writing:
                 self._world.cloud.write_document(
                     self.document_id, dict(self._body), None
                 )
                 self._world.cloud.unlock(self.document_id)
-        except GoneError:
+        except (GoneError, LockLostError):
             pass
         except CloudError as problem:
             self._note_left(str(problem))

@@ -22,6 +22,8 @@ from farmctl.errors import (
     PlanOutdatedError,
 )
 
+_MOST = 12
+
 
 class Exit(IntEnum):
     """The exit statuses, the same for every command."""
@@ -96,13 +98,12 @@ def describe(error: FarmctlError) -> str:
             counted = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
             return "\n".join([*lines, f"{counted}; nothing was sent to OpenNebula."])
         case PlanOutdatedError(message=message, moved=moved, hint=hint):
-            return "\n".join(
-                [
-                    clean(message, keep="\n"),
-                    *(f"  {clean(each)}" for each in moved if each not in message),
-                    *([clean(hint)] if hint else []),
-                ]
-            )
+            said = message.partition("\n")[0]
+            lines = [f"  {clean(each)}" for each in moved]
+            if len(lines) > _MOST:
+                more = f"  … {len(lines) - _MOST} more; --json has them all"
+                lines = [*lines[:_MOST], more]
+            return "\n".join([clean(said), *lines, *([clean(hint)] if hint else [])])
         case _:
             said = clean(error.message, keep="\n")
             return f"{said}\n{clean(error.hint)}" if error.hint else said

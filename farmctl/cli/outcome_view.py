@@ -47,10 +47,19 @@ def _show(console: Console, outcome: Outcome) -> None:
         (Result.SKIPPED, "warn"),
         (Result.WAITING, "quiet"),
     ):
-        _trouble(console, outcome, result, style)
-    for note in outcome.left:
-        text = f"  left: {note.subject}: {note.message}"
-        terminal.line(console, terminal.shown(console, text, style="warn"))
+        told = [(each.subject, each.reason) for each in outcome.of(result)]
+        _told(console, result.value, told, style=style)
+    said = {(each.subject, each.reason) for each in outcome.steps}
+    _told(
+        console,
+        "left",
+        [
+            (each.subject, each.message)
+            for each in outcome.left
+            if (each.subject, each.message) not in said
+        ],
+        style="warn",
+    )
     if outcome.stopped:
         text = f"  Stopped: {outcome.stopped}"
         terminal.line(console, terminal.shown(console, text, style="failed"))
@@ -58,11 +67,13 @@ def _show(console: Console, outcome: Outcome) -> None:
         terminal.line(console, terminal.shown(console, f"  {outcome.advice}"))
 
 
-def _trouble(console: Console, outcome: Outcome, result: Result, style: str) -> None:
-    """Name the steps that ended so; those with one reason share a line."""
+def _told(
+    console: Console, what: str, told: Iterable[tuple[str, str]], *, style: str
+) -> None:
+    """Name the subjects that ended so; those with one reason share a line."""
     reasons: dict[str, list[str]] = {}
-    for each in outcome.of(result):
-        reasons.setdefault(each.reason, []).append(each.subject)
+    for subject, reason in told:
+        reasons.setdefault(reason, []).append(subject)
     for number, (reason, subjects) in enumerate(reasons.items()):
         if number == _MOST:
             more = f"  … {len(reasons) - _MOST} more reasons; --json has them all"
@@ -71,7 +82,7 @@ def _trouble(console: Console, outcome: Outcome, result: Result, style: str) -> 
         named = clean(subjects[0])
         if len(subjects) > 1:
             named += f" and {len(subjects) - 1} more"
-        text = f"  {result.value}: {named}"
+        text = f"  {what}: {named}"
         if reason:
             text += f": {reason}"
         terminal.line(console, terminal.shown(console, text, style=style))

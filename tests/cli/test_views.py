@@ -267,6 +267,25 @@ def test_what_failed_is_told_by_reason_with_what_to_do(paper, capsys):
     assert ran.failed
 
 
+def test_what_is_left_is_told_once_and_by_reason(paper):
+    console, read = paper()
+    bad = outcome(
+        step(1, Result.SKIPPED, "may be working"),
+        complete=False,
+        left=(
+            Note(subject="taf-wn-001", message="may be working"),
+            Note(subject="taf-wn-002", message="too many"),
+            Note(subject="taf-wn-003", message="too many"),
+        ),
+    )
+    outcome_view.show(console, [bad])
+    assert read().splitlines() == [
+        "taf  left as it is in places after 3.2 s",
+        "  skipped: taf-wn-001: may be working",
+        "  left: taf-wn-002 and 1 more: too many",
+    ]
+
+
 def test_skipped_steps_are_no_failure_but_not_complete(paper):
     console, read = paper()
     skipped = outcome(step(1, Result.SKIPPED, "may be working"), complete=False)
@@ -331,6 +350,16 @@ def test_what_moved_is_described_once():
         "The cloud has moved on:\n  VM 7 is gone\n  image el9 was changed\n"
         "Make a new plan."
     )
+
+
+def test_of_much_that_moved_the_first_is_described():
+    moved = [f"VM {number} is gone" for number in range(1, 16)]
+    error = PlanOutdatedError("The cloud has moved on:", moved=moved)
+    assert failure.describe(error).splitlines() == [
+        "The cloud has moved on:",
+        *(f"  VM {number} is gone" for number in range(1, 13)),
+        "  … 3 more; --json has them all",
+    ]
 
 
 def test_an_unexpected_error_is_honest_and_brief(capsys, monkeypatch):

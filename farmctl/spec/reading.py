@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from farmctl.errors import InputError
+from farmctl.errors import InputError, Mistake
 from farmctl.spec import document, drafts, rules, wording
 from farmctl.spec.base import Breach, Origin, WrittenFile
 from farmctl.spec.composer import Plain
@@ -54,7 +54,10 @@ def parse_farm(text: str, file: str = "farm.yaml") -> Farm:
     Raises:
         InputError: With every mistake, in the order of the text.
     """
-    return _checked(document.compose(text, file=file), Farm, _broken_in_farm)
+    read = document.compose(text, file=file)
+    if "site" in read.values and "farm" not in read.values:
+        raise InputError([_a_site(read)])
+    return _checked(read, Farm, _broken_in_farm)
 
 
 def render_mistakes(error: InputError) -> str:
@@ -63,6 +66,18 @@ def render_mistakes(error: InputError) -> str:
     lines = [str(mistake) for mistake in error.mistakes]
     counted = "1 mistake" if number == 1 else f"{number} mistakes"
     return "\n".join([*lines, f"{counted}; nothing was sent to OpenNebula."])
+
+
+def _a_site(read: Document) -> Mistake:
+    """Return the mistake of a site file where a farm file belongs."""
+    line, column = read.place(("site",), of_key=True)
+    return Mistake(
+        file=read.file,
+        line=line,
+        column=column,
+        message="this is a site file, and a farm file belongs here.",
+        hint="Name the farm's file, and this one with --site.",
+    )
 
 
 def _broken_in_site(values: Mapping[str, Plain]) -> list[Breach]:

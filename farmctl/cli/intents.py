@@ -5,16 +5,20 @@ them is told at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
 from farmctl.errors import CloudError, FarmctlError, InputError, Mistake
 from farmctl.model.steps import Plan
+from farmctl.model.view import AddressRange, CloudView, Network
 from farmctl.plan import saved
 from farmctl.reconcile import World, make_plan
 from farmctl.spec import Farm, Site, check, read_farm
+
+_NOT_YET = -1
+"""The id of a network that is planned only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,9 @@ def drawn(
             plans.append(each.what)
             continue
         try:
-            plans.append(make_plan(world, each.what, view=view))
+            plan = make_plan(world, each.what, view=view)
+            plans.append(plan)
+            view = _with(view, plan)
         except InputError as error:
             mistakes += error.mistakes
         except CloudError:
@@ -94,6 +100,20 @@ def drawn(
     if mistakes:
         raise InputError(mistakes)
     return plans, refused
+
+
+def _with(view: CloudView, plan: Plan) -> CloudView:
+    """Return the view with a plan's class C taken, for the plans that follow."""
+    if view.farm(plan.farm).network is not None or not plan.cidr:
+        return view
+    first, _, _ = plan.cidr.partition("/")
+    planned = Network(
+        id=_NOT_YET,
+        name=plan.farm,
+        owner_id=view.user.id,
+        ranges=(AddressRange(first=first, size=256),),
+    )
+    return replace(view, networks=(*view.networks, planned))
 
 
 def _read(file: str, *, plans: bool) -> Farm | Plan:

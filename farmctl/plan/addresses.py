@@ -110,7 +110,7 @@ def class_c(
     if wish != "auto":
         _refuse_taken(networks, wish, others)
         return wish
-    noted = _noted(view.farm(farm).document)
+    noted = noted_cidr(view.farm(farm).document)
     if noted and noted not in avoid and _fits(networks, noted, others):
         return noted
     return _choose(networks, others, farm=farm, seed=seed, avoid=avoid)
@@ -288,7 +288,8 @@ def _network_claims(network: Network) -> Iterator[Claim]:
         )
 
 
-def _noted(document: Document | None) -> str:
+def noted_cidr(document: Document | None) -> str:
+    """Return the class C that a farm's document names; nothing if it is none."""
     noted = document.body.get("cidr") if document and document.body else None
     if not isinstance(noted, str):
         return ""
@@ -300,7 +301,7 @@ def _noted(document: Document | None) -> str:
 
 
 def _document_claims(document: Document) -> Iterator[Claim]:
-    noted = _noted(document)
+    noted = noted_cidr(document)
     if noted and document.tag is not None:
         first, last = _ends(noted)
         yield Claim(

@@ -25,6 +25,7 @@ ADMIN_PORTS = (60022, 60443)
 ECHO_REQUEST = "8"
 """The ICMP type of a ping."""
 
+_DHCP_SERVER = "67"
 _ANYWHERE = "0.0.0.0/0"
 _OUT: Vector = {"PROTOCOL": "ALL", "RULE_TYPE": "outbound"}
 
@@ -43,9 +44,14 @@ def lan_group(farm: Farm, cidr: str) -> TargetObject:
     """Return the group of the farm's network: itself, and what is forwarded to it.
 
     A forwarded packet arrives with its first sender's address, so the port is open to
-    the forward's sources, not to the router alone.
+    the forward's sources, not to the router alone. A node that asks for its address
+    has none yet: its DHCP request comes from 0.0.0.0.
     """
-    rules = [_OUT, _rule("ALL", source=cidr)]
+    rules = [
+        _OUT,
+        _rule("ALL", source=cidr),
+        _rule("UDP", ports=_DHCP_SERVER, source="0.0.0.0/32"),
+    ]
     for forward in farm.router.forwards:
         rules += _forward(forward, forward.target_port)
     return TargetObject(

@@ -38,6 +38,17 @@ def against_ending(
                     f"It may be working: {step.because} It is left until it is "
                     "drained, or you consent to interrupting it (--interrupt)."
                 )
+    if not run.plan.destroys and not run.options.interrupt:
+        silent = {
+            vm.id for vm in run.view.farm(run.farm).vms if vm.state is VmState.UNKNOWN
+        }
+        for step in ending:
+            if step.may_work and _role(step) is Role.HEAD and step.vm_id in silent:
+                refused[id(step)] = (
+                    f"{step.because} It may still run there, and its disk is its own. "
+                    "It is left until the hypervisor is back, or you consent to losing "
+                    "it (--interrupt)."
+                )
     asked = [step for step in ending if id(step) not in refused]
     if asked:
         before = {vm.id: vm for vm in run.view.farm(run.farm).vms}
@@ -47,6 +58,21 @@ def against_ending(
             if reason:
                 refused[id(step)] = reason
     return refused
+
+
+def may_have_jobs(run: Run) -> frozenset[int]:
+    """Return the batch workers that ran already when the plan was made.
+
+    One that never reported ready may have joined its batch system all the same: it is
+    not ended for being late, unless somebody consents.
+    """
+    if run.options.interrupt or not _has_batch(run):
+        return frozenset()
+    return frozenset(
+        vm.id
+        for vm in run.view.farm(run.farm).vms
+        if vm.state in _AT_WORK and vm.tag is not None and vm.tag.role is Role.WORKER
+    )
 
 
 def doubt(farm: str, before: CloudView, after: CloudView) -> str:

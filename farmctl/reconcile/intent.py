@@ -1,16 +1,18 @@
 """What somebody wants of a farm, and the plan that follows from it and one look.
 
-Three intents: the farm as declared (perhaps with a size decided by hand), the farm
-gone, and a plan that was saved. Each draws a plan from a view as often as it is asked,
+Four intents: the farm as declared, with a size set by hand, gone, and as a saved plan
+says. Each draws a plan from a view as often as it is asked,
 so that a run can plan again under the lock, after a lost race, and once more at the end
 as its proof.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
-from farmctl.errors import NotPossibleError, PlanOutdatedError
+from farmctl.errors import InputError, NotPossibleError, PlanOutdatedError
 from farmctl.model.attributes import Kind
 from farmctl.model.steps import (
     CreateNode,
@@ -30,7 +32,7 @@ from farmctl.plan import (
 )
 from farmctl.reconcile.objects import body_of
 from farmctl.reconcile.values import World
-from farmctl.spec import Farm, record
+from farmctl.spec import Count, Farm, canonical, from_canonical, record
 from farmctl.spec.suggestions import did_you_mean
 
 
@@ -79,6 +81,7 @@ class Declared:
 
     declared: Farm
     sizes: Mapping[str, int] = field(default_factory=dict)
+    prefer: str = ""
 
     @property
     def farm(self) -> str:
@@ -87,14 +90,7 @@ class Declared:
     def draw(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
         farm = self.declared
         decided = document.sizes(view.farm(farm.name).document)
-        cidr = addresses.class_c(
-            world.site.networks,
-            view,
-            farm=farm.name,
-            wish=farm.network,
-            seed=avoid.seed or _raced(view, farm.name),
-            avoid=avoid.cidrs,
-        )
+        cidr = self._class_c(world, view, avoid)
         target = resolve.resolve(
             world.site,
             farm,
@@ -104,6 +100,21 @@ class Declared:
             cidr=cidr,
         )
         return planning.plan(target, view, site=world.site.name, avoid=avoid.addresses)
+
+    def _class_c(self, world: World, view: CloudView, avoid: Avoid) -> str:
+        farm = self.declared
+        choose = partial(
+            addresses.class_c,
+            world.site.networks,
+            view,
+            farm=farm.name,
+            avoid=avoid.cidrs,
+        )
+        seed = avoid.seed or _raced(view, farm.name)
+        if self.prefer and farm.network == "auto" and not seed:
+            with suppress(NotPossibleError):
+                return choose(wish=self.prefer)
+        return choose(wish=farm.network, seed=seed)
 
     def proof(self, view: CloudView) -> Intent:
         del view
@@ -117,11 +128,50 @@ def _raced(view: CloudView, farm: str) -> str:
     see it now spread, instead of racing together for the next lowest.
     """
     mine = view.farm(farm)
-    body = mine.document.body if mine.document and mine.network is None else None
-    noted = str(body.get(document.CIDR, "")) if body else ""
+    noted = addresses.noted_cidr(mine.document) if mine.network is None else ""
     if noted and addresses.earlier_claim(view, farm=farm, cidr=noted):
         return "raced"
     return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """The farm as the cloud shows it declared, with one pool of another size.
+
+    What is declared is read anew from each view: under the lock it may be another than
+    before, and what somebody else has changed meanwhile is not taken back.
+    """
+
+    farm: str
+    pool: str
+    size: int
+
+    def draw(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
+        return self._declared(view, site=world.site.name).draw(world, view, avoid)
+
+    def proof(self, view: CloudView) -> Intent:
+        del view
+        return self
+
+    def _declared(self, view: CloudView, *, site: str) -> Declared:
+        farm = declared_in(view, self.farm, site=site)
+        if self.pool not in farm.pools:
+            raise NotPossibleError(
+                f"{self.farm} has no pool {self.pool!r}.",
+                hint=did_you_mean(self.pool, list(farm.pools), else_say="It has"),
+            )
+        count = farm.pools[self.pool].count
+        if count.min == count.max:
+            return Declared(declared=_with_count(farm, self.pool, self.size))
+        if count.within(self.size) != self.size:
+            limit = "min" if self.size < count.min else "max"
+            bound = count.min if self.size < count.min else count.max
+            raise NotPossibleError(
+                f"{self.farm} cannot have {self.size} nodes in {self.pool}: "
+                f"pools.{self.pool}.count.{limit} is {bound}.",
+                hint="Change count in the farm's file and apply it.",
+            )
+        return Declared(declared=farm, sizes={self.pool: self.size})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,3 +310,22 @@ def declared_in(view: CloudView, name: str, *, site: str) -> Farm:
             hint="Apply its file again.",
         )
     return record.from_canonical(dict(found.body))
+
+
+def _with_count(farm: Farm, pool: str, size: int) -> Farm:
+    """Return the farm with another fixed count, which holds until the file is applied.
+
+    Raises:
+        NotPossibleError: a farm may not have as many nodes.
+    """
+    count = Count.model_construct(min=size, max=size)
+    changed = farm.pools[pool].model_copy(update={"count": count})
+    pools = {**farm.pools, pool: changed}
+    try:
+        return from_canonical(canonical(farm.model_copy(update={"pools": pools})))
+    except InputError as error:
+        raise NotPossibleError(
+            f"{farm.name} cannot have {size} nodes in {pool}: "
+            f"{error.mistakes[0].message}",
+            hint="Choose a smaller size.",
+        ) from error

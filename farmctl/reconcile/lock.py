@@ -94,8 +94,8 @@ class FarmLock:
         trace: TracebackType | None,
     ) -> None:
         self._over.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._thread is not None and not self._left:
+            self._thread.join()  # its beat may be under way; not to one that is away
         _active.discard(self._holder.nonce)
         if self._lost.is_set() or self._gone:
             return
@@ -182,11 +182,17 @@ class FarmLock:
         """Try once: return the document if we hold it now, None to look again."""
         cloud, clock = self._world.cloud, self._world.clock
         if document.lock is None:
+            asked = clock.monotonic()
             try:
                 if not cloud.lock(document.id):
                     return None
             except AnswerLostError:
                 return None  # whose lock it is, the next look shows, or time
+            if clock.monotonic() - asked > self._world.tempo.gate_grace / 2:
+                # A lock that has no name for so long is taken over: look who has it.
+                document = self._read(document.id)
+                if document.lock is None or document.holder is not None:
+                    return None
             body = dict(document.body or self._body)
             try:
                 cloud.write_document(document.id, body, self._holder)

@@ -38,6 +38,9 @@ _UNDER_WAY = frozenset(
     {VmState.PLACING, VmState.STARTING, VmState.RUNNING, VmState.MOVING}
 )
 
+_ON_ITS_WAY = _UNDER_WAY | {VmState.FAILED}
+"""States after a deploy that was carried out; a failed one is the watch's business."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -222,7 +225,7 @@ class Nodes:
             try:
                 self._cloud.deploy(vm_id, host_id=host_id, datastore_id=datastore_id)
             except (AnswerLostError, BusyError):
-                if self._state(vm_id) in _UNDER_WAY:
+                if self._state(vm_id) in _ON_ITS_WAY:
                     return
                 raise
 

@@ -34,7 +34,7 @@ class Places:
         with self._guard:
             if self._placer is None:
                 self._placer = self._read()
-            bad = {self._names[each] for each in self._breaker.bad_hosts()}
+            bad = {self._names.get(each, "") for each in self._breaker.bad_hosts()}
             found = self._placer.take(spec, avoid=avoid | bad)
         if isinstance(found, Place):
             return found

@@ -11,8 +11,6 @@ from farmctl.errors import (
     CloudError,
     FarmctlError,
     FarmLockedError,
-    InputError,
-    NotPossibleError,
 )
 from farmctl.model.attributes import Kind
 from farmctl.model.steps import AwaitNode, CreateObject, Note, Plan
@@ -25,6 +23,7 @@ from farmctl.reconcile.intent import (
     Destroyed,
     Intent,
     Saved,
+    Scaled,
     declared_in,
     drawn,
     refuse_short,
@@ -34,8 +33,7 @@ from farmctl.reconcile.objects import body_of
 from farmctl.reconcile.progress import PlanMade, Retrying
 from farmctl.reconcile.run import Run, subject_of
 from farmctl.reconcile.values import Options, Outcome, Result, StepOutcome, World
-from farmctl.spec import Count, Farm, canonical, from_canonical
-from farmctl.spec.suggestions import did_you_mean
+from farmctl.spec import Farm
 
 _PASSES = 12
 """How often a class C or an address that others have is answered by another choice."""
@@ -72,7 +70,7 @@ def make_scale_plan(
         NotPossibleError: there is no such farm or pool, or its limits forbid the size.
     """
     seen = world.cloud.look() if view is None else view
-    return _drawn(world, _scaled(world, seen, name, pool, size), seen)
+    return _drawn(world, Scaled(farm=name, pool=pool, size=size), seen)
 
 
 def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outcome:
@@ -95,7 +93,9 @@ def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outco
         CloudError: the cloud cannot even be looked at.
     """
     intent: Intent = (
-        Saved(plan=farm) if isinstance(farm, Plan) else Declared(declared=farm)
+        Saved(plan=farm)
+        if isinstance(farm, Plan)
+        else Declared(declared=farm, prefer=options.prefer)
     )
     return _round(world, intent, options)
 
@@ -118,8 +118,7 @@ def scale(
     Raises:
         NotPossibleError: there is no such farm or pool, or its limits forbid the size.
     """
-    view = world.cloud.look()
-    return _round(world, _scaled(world, view, name, pool, size), options, view)
+    return _round(world, Scaled(farm=name, pool=pool, size=size), options)
 
 
 def declared(world: World, name: str) -> Farm:
@@ -132,46 +131,6 @@ def _drawn(world: World, intent: Intent, view: CloudView | None) -> Plan:
     plan, _, short = drawn(world, intent, seen)
     said = tuple(Note(subject="room", message=each) for each in short)
     return replace(plan, notes=(*plan.notes, *said))
-
-
-def _scaled(world: World, view: CloudView, name: str, pool: str, size: int) -> Declared:
-    farm = declared_in(view, name, site=world.site.name)
-    if pool not in farm.pools:
-        raise NotPossibleError(
-            f"{name} has no pool {pool!r}.",
-            hint=did_you_mean(pool, list(farm.pools), else_say="It has"),
-        )
-    count = farm.pools[pool].count
-    if count.min == count.max:
-        return Declared(declared=_with_count(farm, pool, size), sizes={})
-    if count.within(size) != size:
-        limit = "min" if size < count.min else "max"
-        bound = count.min if size < count.min else count.max
-        raise NotPossibleError(
-            f"{name} cannot have {size} nodes in {pool}: pools.{pool}.count.{limit} is "
-            f"{bound}.",
-            hint="Change count in the farm's file and apply it.",
-        )
-    return Declared(declared=farm, sizes={pool: size})
-
-
-def _with_count(farm: Farm, pool: str, size: int) -> Farm:
-    """Return the farm with another fixed count, which holds until the file is applied.
-
-    Raises:
-        NotPossibleError: a farm may not have as many nodes.
-    """
-    count = Count.model_construct(min=size, max=size)
-    changed = farm.pools[pool].model_copy(update={"count": count})
-    pools = {**farm.pools, pool: changed}
-    try:
-        return from_canonical(canonical(farm.model_copy(update={"pools": pools})))
-    except InputError as error:
-        raise NotPossibleError(
-            f"{farm.name} cannot have {size} nodes in {pool}: "
-            f"{error.mistakes[0].message}",
-            hint="Choose a smaller size.",
-        ) from error
 
 
 def _round(

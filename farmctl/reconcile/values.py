@@ -71,7 +71,8 @@ class Options:
     alone. `interrupt`: consent to end workers that may be working. `lock_wait`:
     seconds to wait while somebody else changes the farm. `command`: what others are
     shown while we hold the farm. `stop`: once it is set, the run ends before its next
-    change, gives the lock back and says what was not done.
+    change, gives the lock back and says what was not done. `prefer`: the class C that
+    somebody was shown for a farm that has none yet; taken if it is still free.
     """
 
     wait: bool = True
@@ -80,6 +81,7 @@ class Options:
     lock_wait: float = 3.0
     command: str = ""
     stop: threading.Event | None = None
+    prefer: str = ""
 
 
 class Result(StrEnum):

@@ -79,9 +79,12 @@ class Watch:
         refused = evidence.against_ending(self._run, steps, self._nodes)
         mine = self._run.view.farm(self._run.farm).vms
         aside = {vm.id for vm in mine if vm.mark.aside}
+        working = evidence.may_have_jobs(self._run)
         for step in steps:
             now = self._clock.monotonic()
             item = Item.of(step, now=now)
+            if item.vm_id in working:
+                item.fresh = False
             told = StepStarted(step=step, subject=item.subject)
             self._run.world.progress.tell(told)
             reason = refused.get(id(step))
@@ -214,12 +217,27 @@ class Watch:
             vm = shown.get(item.vm_id)
             if vm is not None:
                 self._look_at(item, vm)
+            else:
+                self._unseen(item)
         now = self._clock.monotonic()
         # A tenth of the time already waited is not noticed: quick nodes are asked
         # after often, slow ones seldom.
         youngest = min(now - item.since for item in watched)
         pause = max(self._tempo.poll_fastest, youngest / 10)
         self._next_poll = now + min(pause, self._tempo.poll_slowest)
+
+    def _unseen(self, item: Item) -> None:
+        """Give up on a VM that OpenNebula has not shown for long: nobody may see it."""
+        age = self._clock.monotonic() - item.since
+        ending = item.stage is Stage.ENDING
+        deadline = self._run.world.site.deadlines.running
+        if age > (self._tempo.busy * 2 if ending else deadline):
+            self._over(
+                item,
+                Result.FAILED,
+                f"OpenNebula no longer shows the VM {item.vm_id}; was it given to "
+                "another user?",
+            )
 
     def _look_at(self, item: Item, vm: Vm) -> None:
         if item.stage is Stage.ENDING:

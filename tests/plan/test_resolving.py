@@ -108,6 +108,13 @@ def test_the_inner_group_lets_the_farm_and_its_forwards_in(kit):
             "SIZE": "256",
         },
         {
+            "PROTOCOL": "UDP",
+            "RULE_TYPE": "inbound",
+            "RANGE": "67",
+            "IP": "0.0.0.0",
+            "SIZE": "1",
+        },
+        {
             "PROTOCOL": "TCP",
             "RULE_TYPE": "inbound",
             "RANGE": "22",

@@ -1,6 +1,7 @@
 """`farmctl apply`: make the cloud as the files say, and show it happening."""
 
 import os
+from dataclasses import replace
 
 import click
 
@@ -65,11 +66,12 @@ def command(
     named = intents.read(files, site, plans=True)
     with worlds.world(site, announce=terminal.say) as world:
         plans, refused = intents.drawn(world, named)
+    shown = {plan.farm: plan.cidr for plan in plans}
     change = Change(
         command="apply",
         plans=plans,
         refused=refused,
-        tasks={each.farm: _task(each) for each in named},
+        tasks={each.farm: _task(each, shown.get(each.farm, "")) for each in named},
         question=f"Apply this to {listed(each.farm for each in named)}?",
     )
     wishes = Wishes(
@@ -78,8 +80,8 @@ def command(
     carry_out(site, change, wishes)
 
 
-def _task(named: Named) -> Task:
+def _task(named: Named, cidr: str) -> Task:
     def task(world: World, options: Options) -> Outcome:
-        return apply_one(world, named.what, options)
+        return apply_one(world, named.what, replace(options, prefer=cidr))
 
     return task

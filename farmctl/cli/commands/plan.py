@@ -1,6 +1,7 @@
 """`farmctl plan`: what would change, and nothing is changed."""
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def command(
     else:
         plan_view.show_all(terminal.out(), plans, capacity)
         if any(not plan.changes_nothing for plan in plans):
-            terminal.say(f"Next: farmctl apply {' '.join([out] if out else files)}")
+            terminal.say(f"Next: farmctl apply {shlex.join([out] if out else files)}")
     outcome_view.refusals(refused)
     if refused:
         raise Ended(Exit.ERROR)

@@ -14,7 +14,16 @@ from rich.text import Text
 
 from farmctl.cli import terminal
 from farmctl.cli.text import took
-from farmctl.model.steps import CreateNode, Glyph, Note, Plan, StartNode
+from farmctl.model.nodes import Role
+from farmctl.model.steps import (
+    CreateNode,
+    Glyph,
+    Note,
+    Plan,
+    RemoveNode,
+    ReplaceNode,
+    StartNode,
+)
 from farmctl.model.view import Capacity
 from farmctl.plan import capacity as room
 from farmctl.plan import lines
@@ -34,6 +43,17 @@ _NARROW = 100
 def makes_nodes(plan: Plan) -> bool:
     """Whether the plan needs room on hypervisors."""
     return any(isinstance(step, (CreateNode, StartNode)) for step in plan.steps)
+
+
+def waits_for_consent(plan: Plan) -> bool:
+    """Whether apply would leave steps undone that end workers of a batch system."""
+    return plan.kind == "batch" and any(
+        isinstance(step, RemoveNode | ReplaceNode)
+        and step.may_work
+        and (step.role if isinstance(step, RemoveNode) else step.node.role)
+        is Role.WORKER
+        for step in plan.steps
+    )
 
 
 def show_all(

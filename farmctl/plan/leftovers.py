@@ -107,5 +107,27 @@ def lodgers_of(network: Network, mine: FarmView) -> Note | None:
     )
 
 
+def holds_of(network: Network, mine: FarmView) -> Note | None:
+    """Return a note if more addresses of a network are taken than VMs are shown.
+
+    They are held by hand, or by VMs that the user may not see. It is a note only: a
+    VM that was ending while the pools were read can look like that for a moment.
+    """
+    shown = sum(
+        nic.network_id == network.id
+        for vm in (*mine.vms, *mine.strangers)
+        for nic in vm.nics
+    )
+    held = network.used_leases - shown
+    if held <= 0:
+        return None
+    what = "1 address" if held == 1 else f"{held} addresses"
+    return Note(
+        subject=f"network {network.name}",
+        message=f"{what} of it held, and by no VM that is shown: see onevnet show "
+        f"{network.id}; onevnet release {network.id} ADDRESS lets it go",
+    )
+
+
 def _delete(kind: Kind, shown: objects.Shown, because: str) -> DeleteObject:
     return DeleteObject(kind=kind, id=shown.id, name=shown.name, because=because)

@@ -9,6 +9,7 @@ full, a plan leaves nothing: the next one is empty.
 
 from collections.abc import Collection, Iterable, Iterator
 
+from farmctl.errors import NotPossibleError
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Role, Tag, VmState
 from farmctl.model.steps import DeleteObject, Note, Plan, RemoveNode, ReplaceNode, Step
@@ -47,9 +48,11 @@ def plan(
         avoid: addresses in the farm's class C that OpenNebula has refused to give.
 
     Raises:
-        NotPossibleError: foreign objects hold names or addresses that the farm needs.
+        NotPossibleError: foreign objects hold names or addresses that the farm needs,
+            or the farm is another user's.
         ExhaustedError: the class C has no room for the nodes.
     """
+    _refuse_foreign(target.farm, view)
     for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid))
     ending = [
         step.vm_id
@@ -106,12 +109,21 @@ def plan_destroy(farm: str, view: CloudView, *, site: str = "") -> Plan:
         farm: the farm's name.
         view: one look at the cloud.
         site: its name, for people.
+
+    Raises:
+        NotPossibleError: the farm is another user's.
     """
+    _refuse_foreign(farm, view)
     mine = view.farm(farm)
     notes = [
         note
         for network in sorted(mine.networks, key=lambda each: each.id)
         if (note := leftovers.lodgers_of(network, mine)) is not None
+    ]
+    held = [
+        note
+        for network in sorted(mine.networks, key=lambda each: each.id)
+        if (note := leftovers.holds_of(network, mine)) is not None
     ]
     networks = [
         _gone(Kind.NETWORK, each.id, each.name)
@@ -155,7 +167,7 @@ def plan_destroy(farm: str, view: CloudView, *, site: str = "") -> Plan:
                 documents,
             )
         ),
-        notes=tuple(notes),
+        notes=(*notes, *held),
         fingerprint=fingerprints.fingerprint(
             view, farm=farm, cidr=addresses.kept(mine), images=()
         ),
@@ -221,3 +233,18 @@ def _open_public_network(target: Target, view: CloudView) -> Iterator[Note]:
                 f"takes it off with onevnet update {network.id} --append FILE, the "
                 'file being SECURITY_GROUPS=""',
             )
+
+
+def _refuse_foreign(farm: str, view: CloudView) -> None:
+    """Refuse a farm whose network an ordinary user sees, and whose document not."""
+    mine = view.farm(farm)
+    network = mine.network
+    if network is None or mine.document is not None or view.user.admin:
+        return
+    if network.owner_id != view.user.id:
+        owner = network.owner or f"user {network.owner_id}"
+        raise NotPossibleError(
+            f"The farm {farm} is {owner}'s: its network is there, and its document "
+            f"is not shown to {view.user.name}.",
+            hint=f"Choose another name, or ask {owner} for it.",
+        )

@@ -16,7 +16,7 @@ from farmctl.model import requirements
 from farmctl.model.attributes import Attributes, Kind, Ref
 from farmctl.model.nodes import Role
 from farmctl.model.target import Shape, Target, TargetObject
-from farmctl.model.view import Capacity, CloudView, Image, Network, User
+from farmctl.model.view import CloudView, Image, Network, User
 from farmctl.plan import addresses, document, groups, shapes
 from farmctl.spec import Farm, Site, crosscheck, record
 from farmctl.spec.suggestions import did_you_mean
@@ -67,7 +67,7 @@ def resolve(
         *crosscheck.check(farm, site),
         *_image_mistakes(site, farm, images, view),
         *_public_mistakes(site, farm, public, view),
-        *_class_mistakes(site, farm, view.capacity),
+        *_class_mistakes(site, farm, view),
     ]
     if mistakes:
         raise InputError(mistakes)
@@ -211,11 +211,12 @@ def _public_mistakes(
         )
 
 
-def _class_mistakes(
-    site: Site, farm: Farm, capacity: Capacity | None
-) -> Iterator[Mistake]:
+def _class_mistakes(site: Site, farm: Farm, view: CloudView) -> Iterator[Mistake]:
+    capacity = view.capacity
     if capacity is None:
         return
+    if not capacity.hosts and not view.user.admin:
+        return  # ordinary users see no hypervisors; the scheduler does
     seen: set[str] = set()
     for loc, _, _, role in _machines(farm):
         place = shapes.placement(site, role)

@@ -35,8 +35,8 @@ def against_ending(
         for step in ending:
             if step.may_work and _role(step) in {Role.WORKER, None}:
                 refused[id(step)] = (
-                    f"It may be working: {step.because} It is left until it is "
-                    "drained, or you consent to interrupting it (--interrupt)."
+                    f"It may be working. {_sentence(step.because)} It is left until "
+                    "it is drained, or you consent to interrupting it (--interrupt)."
                 )
     if not run.plan.destroys and not run.options.interrupt:
         silent = {
@@ -45,9 +45,9 @@ def against_ending(
         for step in ending:
             if step.may_work and _role(step) is Role.HEAD and step.vm_id in silent:
                 refused[id(step)] = (
-                    f"{step.because} It may still run there, and its disk is its own. "
-                    "It is left until the hypervisor is back, or you consent to losing "
-                    "it (--interrupt)."
+                    f"{_sentence(step.because)} It may still run there, and its disk "
+                    "is its own. It is left until the hypervisor is back, or you "
+                    "consent to losing it (--interrupt)."
                 )
     asked = [step for step in ending if id(step) not in refused]
     if asked:
@@ -92,6 +92,11 @@ def doubt(farm: str, before: CloudView, after: CloudView) -> str:
             "That is no evidence: no node is ended on it."
         )
     return ""
+
+
+def _sentence(because: str) -> str:
+    text = because[:1].upper() + because[1:]
+    return text if text.endswith(".") else f"{text}."
 
 
 def _has_batch(run: Run) -> bool:

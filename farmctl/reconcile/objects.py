@@ -184,7 +184,15 @@ def _delete(run: Run, step: DeleteObject) -> None:
         run.gate()
         run.lock.delete()
         return
-    run.patiently(lambda: run.world.cloud.delete(step.kind, step.id))
+    try:
+        run.patiently(lambda: run.world.cloud.delete(step.kind, step.id))
+    except BusyError as error:
+        if step.kind is Kind.NETWORK:
+            error.hint = (
+                "Addresses of it are held by what is not shown, perhaps by hand: see "
+                f"onevnet show {step.id}, and onevnet release {step.id} ADDRESS."
+            )
+        raise
     if step.kind is Kind.NETWORK:
         _await_deleted(run, step.id)
 

@@ -336,7 +336,7 @@ def test_some_vms_are_one_call_for_a_thousand(cloud, wayward):
     assert [params[1].count(",") for _, params in wayward.calls] == [999, 0]
 
 
-@pytest.mark.parametrize("version", ["6.10.0", "6.10.5", "7.0.0", "7.4.0", "8.1"])
+@pytest.mark.parametrize("version", ["6.10.0", "6.10.5", "7.0.0", "7.4.0", "7.9.1"])
 def test_versions_that_are_known(cloud, wayward, version):
     look_like_7_4(wayward, system_version=version)
     assert cloud.look().version == version
@@ -347,6 +347,7 @@ def test_versions_that_are_known(cloud, wayward, version):
     [
         ("6.8.3", "This is OpenNebula 6.8.3; farmctl needs 6.10 or later."),
         ("5.12.0.4", "This is OpenNebula 5.12.0.4; farmctl needs 6.10 or later."),
+        ("9.0.0", "This is OpenNebula 9.0.0; this farmctl knows 6.10 to 7.x."),
         ("latest", "calls its version 'latest', which is none."),
         ("", "calls its version '', which is none."),
     ],

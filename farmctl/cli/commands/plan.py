@@ -70,7 +70,13 @@ def command(
     else:
         plan_view.show_all(terminal.out(), plans, capacity)
         if any(not plan.changes_nothing for plan in plans):
-            terminal.say(f"Next: farmctl apply {shlex.join([out] if out else files)}")
+            words = shlex.join([out] if out else files)
+            terminal.say(f"Next: farmctl apply {words}")
+            if any(plan_view.waits_for_consent(plan) for plan in plans):
+                terminal.say(
+                    "Workers that may run jobs are left as they are, unless you add "
+                    "--interrupt."
+                )
     outcome_view.refusals(refused)
     if refused:
         raise Ended(Exit.ERROR)

@@ -195,9 +195,9 @@ def _firewall(values: RouterValues) -> uci.Package:
         uci.section(
             "defaults",
             "defaults",
-            input="REJECT",
+            input="DROP",
             output="ACCEPT",
-            forward="REJECT",
+            forward="DROP",
             drop_invalid=True,
             synflood_protect=True,
         )
@@ -222,6 +222,8 @@ def _zone(policy: ZonePolicy) -> uci.Section:
         forward=policy.forward.value,
         masq=True if policy.masquerade else None,
         mtu_fix=True if policy.masquerade else None,
+        # They would let a node's FTP or SIP open ports that nobody has declared.
+        auto_helper=False,
     )
 
 

@@ -74,7 +74,7 @@ def test_dnsmasq_is_never_told_a_limit_of_none(load):
 def test_outsiders_reach_only_what_is_declared(golden, load):
     case = yaml.safe_load((golden / "case.yaml").read_text())
     firewall = load("firewall")
-    assert firewall["defaults", "defaults"]["forward"] == ["REJECT"]
+    assert firewall["defaults", "defaults"]["forward"] == ["DROP"]
     if case["public"] is None:
         assert ("zone", "zone_wan") not in firewall
         assert all("wan" not in options.get("src", []) for options in firewall.values())

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from netaddr import AddrFormatError, IPAddress, IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from farmctl.errors import NotPossibleError
 from farmctl.model.nodes import Role, node_name
@@ -72,18 +72,12 @@ def public_interface(
     What people wrote into the network and is no address is left out: the router has
     its context to go by.
     """
-    mask = _text(network, "NETWORK_MASK")
-    prefix = 24
-    try:
-        prefix = IPNetwork(f"0.0.0.0/{mask}").prefixlen if mask else prefix
-    except (AddrFormatError, ValueError):
-        mask = ""
     servers = tuple(each for each in _text(network, "DNS").split() if _is_address(each))
     gateway = _text(network, "GATEWAY")
     return Interface(
         zone=Zone.WAN,
         address=address,
-        prefix=prefix,
+        prefix=_prefix(_text(network, "NETWORK_MASK")),
         mac=mac.lower(),
         gateway=gateway if _is_address(gateway) else "",
         dns=servers,
@@ -296,6 +290,13 @@ def _forwarding(forward: Forward, address: str) -> Forwarding:
 def _text(network: Network, key: str) -> str:
     value = network.attributes.get(key)
     return value.strip() if isinstance(value, str) else ""
+
+
+def _prefix(mask: str) -> int:
+    try:
+        return ipaddress.IPv4Network(f"0.0.0.0/{mask}").prefixlen if "." in mask else 24
+    except ValueError:
+        return 24
 
 
 def _is_address(text: str) -> bool:

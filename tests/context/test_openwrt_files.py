@@ -58,9 +58,7 @@ def test_every_node_has_a_lease_and_a_name(golden, golden_values, load):
         lease.name: (lease.address, lease.mac) for lease in golden_values.leases
     }
     assert all(
-        options["dns"] == ["1"]
-        for (kind, _), options in dhcp.items()
-        if kind == "host"
+        options["dns"] == ["1"] for (kind, _), options in dhcp.items() if kind == "host"
     )
 
 

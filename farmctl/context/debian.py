@@ -29,6 +29,9 @@ FILES = (
 SCRIPT = "farmctl-router"
 """The script that rides with them."""
 
+COMMAND = "/usr/local/sbin/farmctl-router"
+"""Where that script stands on a router once its files are in force."""
+
 WEB = "web"
 """The opening for LuCI, which a Debian has none of."""
 

@@ -32,6 +32,9 @@ FILES = (
 )
 """The files of /etc/config that are farmctl's."""
 
+COMMAND = "/usr/sbin/farmctl-router"
+"""The script in the image that applies them, confirms and takes back."""
+
 LAST_HOST = 252
 """The last address that DHCP may give out; `.253` is the head, `.254` the router."""
 

@@ -5,7 +5,6 @@ import http.server
 import os
 import shutil
 import subprocess
-import sys
 import textwrap
 import threading
 from pathlib import Path
@@ -24,51 +23,56 @@ SCRIPTS = sorted(
 )
 SHELLS = [("sh",), ("bash", "--posix"), ("busybox", "ash")]
 
-UCI = """\
-#!{python} -IS
-# As much of uci as the image's scripts use: get, set, delete, add_list, show, commit.
-import pathlib, shlex, sys
-
-args = sys.argv[1:]
-folder = pathlib.Path("/nowhere")
-while args[0].startswith("-"):
-    flag = args.pop(0)
-    if flag in ("-c", "-t"):
-        value = args.pop(0)
-        folder = pathlib.Path(value) if flag == "-c" else folder
-action, (what, _, value) = args[0], args[1].partition("=")
-package, _, where = what.partition(".")
-path = folder / package
-lines, section = [], ""
-for line in path.read_text().splitlines():
-    words = shlex.split(line)
-    if words and words[0] == "config":
-        section = words[2]
-        lines.append([section, "", words[1], "config"])
-    elif words:
-        lines.append([f"{{section}}.{{words[1]}}", section, words[2], words[0]])
-found = [line for line in lines if line[0] == where]
-if action == "get":
-    print(" ".join(line[2] for line in found))
-    sys.exit(0 if found else 1)
-if action == "delete":
-    lines = [line for line in lines if line[0] != where]
-if action == "set" and found:
-    found[0][2] = value
-elif action in ("set", "add_list"):
-    section = where.partition(".")[0]
-    at = max(i for i, line in enumerate(lines) if section in (line[0], line[1]))
-    kind = "option" if action == "set" else "list"
-    lines.insert(at + 1, [where, section, value, kind])
-text = ""
-for name, section, value, kind in lines:
-    quoted = "'" + value.replace("'", "'\\\\''") + "'"
-    if kind == "config":
-        text += f"config {{value}} '{{name}}'\\n"
-    else:
-        text += f"\\t{{kind}} {{name.partition('.')[2]}} {{quoted}}\\n"
-if action != "show":
-    path.write_text(text)
+# As much of uci as the image's scripts use; a change is in the file at once.
+UCI = r"""#!/bin/sh
+while [ "${1#-}" != "$1" ]; do
+    case $1 in
+        -c) folder=$2 && shift ;;
+        -t) shift ;;
+    esac
+    shift
+done
+action=$1 what=${2%%=*} VALUE=${2#*=}
+file=$folder/${what%%.*} where=${what#*.}
+export VALUE
+[ -f "$file" ] || exit 1
+case $action in
+    show) cat "$file"; exit ;;
+    commit) exit ;;
+esac
+awk -v action="$action" -v where="$where" '
+BEGIN { quoted = "\047" ENVIRON["VALUE"] "\047" }
+function close_section() {
+    if (section != "" && section == substr(where, 1, length(section)) &&
+        substr(where, length(section) + 1, 1) == ".") {
+        key = substr(where, length(section) + 2)
+        if (action == "add_list") print "\tlist " key " " quoted
+        if (action == "set" && !hit) print "\toption " key " " quoted
+    }
+}
+$1 == "config" {
+    if (action != "get") close_section()
+    split($0, part, "\047")
+    section = part[2]
+    if (action == "get" && section == where) { print $2; hit = 1 }
+    if (action != "get") print
+    next
+}
+section "." $2 == where {
+    if (action == "get") { split($0, part, "\047"); print part[2]; hit = 1; next }
+    if (action == "delete") next
+    if (action == "set") { print "\toption " $2 " " quoted; hit = 1; next }
+}
+action != "get" { print }
+END { if (action != "get") close_section(); else exit !hit }
+' "$file" >"$file.new"
+status=$?
+if [ "$action" = get ]; then
+    cat "$file.new"
+    rm "$file.new"
+    exit $status
+fi
+mv "$file.new" "$file"
 """
 
 NETWORK = """\
@@ -112,7 +116,7 @@ class Guest:
         shutil.copytree(IMAGE, root, dirs_exist_ok=True)
         for name in ("etc/config", "context", "bin", "etc/dropbear", "tmp"):
             (root / name).mkdir(parents=True, exist_ok=True)
-        self.program("uci", UCI.format(python=sys.executable))
+        self.program("uci", UCI)
         self.program("logger", "#!/bin/sh\n")
         self.program("sync", "#!/bin/sh\n")
         (root / "etc/shadow").write_text("root::0:0:99999:7:::\ndaemon:*:0:::::\n")

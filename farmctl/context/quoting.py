@@ -9,6 +9,7 @@ Knows nothing of farms; `render` hands the values in.
 """
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 import jinja2
 
 from farmctl.errors import NotPossibleError
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*")
 
 
 class Quoted(str):
@@ -61,6 +64,28 @@ def shell_words(values: Sequence[object]) -> Quoted:
     return Quoted(" ".join(shell(value) for value in values))
 
 
+def word(value: object) -> Quoted:
+    """Let through what needs no quotes in dnsmasq's or nftables' files.
+
+    Both have words that cannot be quoted everywhere, so what is no plain word is
+    refused: names, addresses, networks and numbers all are.
+    """
+    text = _text(value)
+    if not _WORD.fullmatch(text):
+        raise NotPossibleError(
+            f"{_shown(text)} is no plain word, as the router's files need it.",
+            hint="Use a-z, A-Z, 0-9, '.', '_', ':', '/' and '-'.",
+        )
+    return Quoted(text)
+
+
+def words(values: Sequence[object], joint: str = " ") -> Quoted:
+    """Let each of `values` through as `word` does, with `joint` between them."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise NotPossibleError(f"{_shown(str(values))} is no list of words.")
+    return Quoted(joint.join(word(value) for value in values))
+
+
 def canonical_json(value: object) -> str:
     """Return `value` as JSON, keys sorted, without a blank."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -82,6 +107,8 @@ def environment(folder: Path) -> jinja2.Environment:
     )
     made.filters["sh"] = shell
     made.filters["sh_words"] = shell_words
+    made.filters["word"] = word
+    made.filters["words"] = words
     return made
 
 

@@ -4,7 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from farmctl.model.router import Interface, Zone
+from farmctl.plan import router
+from farmctl.plan.addresses import head_address, worker_addresses
 from farmctl.spec import Farm, Site
 
 KEY = (
@@ -14,30 +18,82 @@ KEY = (
 )
 
 
+SITE = {
+    "site": "torino",
+    "domain": "farm.example.org",
+    "hypervisors": {
+        "service": {
+            "requires": 'FARM_CLASS="service"',
+            "system_datastore": "gluster",
+        },
+        "worker": {
+            "requires": 'FARM_CLASS="worker"',
+            "system_datastore": "lvm",
+        },
+    },
+    "networks": {
+        "farms": {"supernet": "172.16.0.0/16", "driver": "dummy"},
+        "public": {"name": "public"},
+    },
+    "images": {"openwrt": "openwrt-24.10", "el9": "el9"},
+    "admin": {"ssh_keys": [KEY]},
+}
+
+CASES = Path(__file__).parent / "openwrt"
+
+
 @pytest.fixture(scope="session")
 def site():
-    return Site.model_validate(
-        {
-            "site": "torino",
-            "domain": "farm.example.org",
-            "hypervisors": {
-                "service": {
-                    "requires": 'FARM_CLASS="service"',
-                    "system_datastore": "gluster",
-                },
-                "worker": {
-                    "requires": 'FARM_CLASS="worker"',
-                    "system_datastore": "lvm",
-                },
-            },
-            "networks": {
-                "farms": {"supernet": "172.16.0.0/16", "driver": "dummy"},
-                "public": {"name": "public"},
-            },
-            "images": {"openwrt": "openwrt-24.10", "el9": "el9"},
-            "admin": {"ssh_keys": [KEY]},
-        }
-    )
+    return Site.model_validate(SITE)
+
+
+@pytest.fixture(scope="session")
+def draw_router():
+    """Draw the values of a router from a case: site, farm, addresses, nodes."""
+
+    def draw(case):
+        cidr, farm = case["cidr"], Farm.model_validate(case["farm"])
+        names = [
+            f"{farm.name}-{pool}-{number:03d}"
+            for pool, count in case["nodes"].items()
+            if pool != "head"
+            for number in range(1, count + 1)
+        ]
+        hosts = [
+            router.Host(name=name, address=address)
+            for name, address in zip(
+                names, worker_addresses(cidr, len(names), in_use=()), strict=True
+            )
+        ]
+        if case["nodes"].get("head"):
+            hosts.append(
+                router.Host(name=f"{farm.name}-head", address=head_address(cidr))
+            )
+        public = case["public"]
+        return router.draw(
+            Site.model_validate({**SITE, **case.get("site", {})}),
+            farm,
+            cidr=cidr,
+            hosts=hosts,
+            public=None
+            if public is None
+            else Interface(
+                zone=Zone.WAN, **{**public, "dns": tuple(public.get("dns", ()))}
+            ),
+        )
+
+    return draw
+
+
+@pytest.fixture(scope="session", params=sorted(each.name for each in CASES.iterdir()))
+def golden(request):
+    """A farm of the collection: the folder that has its case and its files."""
+    return CASES / request.param
+
+
+@pytest.fixture(scope="session")
+def golden_values(golden, draw_router):
+    return draw_router(yaml.safe_load((golden / "case.yaml").read_text()))
 
 
 @pytest.fixture(scope="session")

@@ -74,9 +74,13 @@ class Step:
 class Arrivals:
     """Learns bursts and foretells them. Deterministic; holds no clock."""
 
-    def __init__(self, prior: float) -> None:
-        """Begin with nothing known but a gap of `prior` seconds between bursts."""
+    def __init__(self, prior: float, window: float) -> None:
+        """Begin with nothing known but a gap of `prior` seconds between bursts.
+
+        `window`: the seconds of a boot, for which work that follows waits as well.
+        """
         self.prior = prior
+        self.window = window
         self.bursts = 0
         self.owners: dict[str, Owner] = {}
         self.recent: dict[str, Owner] = {}
@@ -92,8 +96,13 @@ class Arrivals:
         self.sizes: deque[int] = deque(maxlen=FORGET)
         self.size_counts: dict[int, int] = {}
         self._swept = -inf
+        self._rows = 1.0
+        self._followed = 0.0
+        self._row: tuple[float, int] = (-inf, 1)
 
-    def see(self, now: float, owner: str, *, before: int, burst: int, after: int) -> None:
+    def see(
+        self, now: float, owner: str, *, before: int, burst: int, after: int
+    ) -> None:
         """Note that an owner's work changed.
 
         Args:
@@ -129,6 +138,13 @@ class Arrivals:
                     known.bursts[at] += 1
             self._sized(burst)
             _recall(known, burst)
+            begun, first = self._row
+            if now - begun < self.window:
+                share = 1 - (now - begun) / self.window
+                self._followed += share * min(1.0, burst / first)
+            else:
+                self._row = (now, burst)
+                self._rows += 1
         if burst > 0 or (before > 0 and after == 0) or fresh:
             known.heard = known.upto = now
         known.active = after
@@ -183,8 +199,16 @@ class Arrivals:
             offset += seconds
         return found
 
+    def cascade(self, boot: float) -> float:
+        """Return how much waiting a missing node makes, in units of the first burst's.
+
+        What comes while the node boots finds no room either, and waits for the rest.
+        What follows grows with the `boot` seconds; it is counted over the window.
+        """
+        return 1 + self._followed / self._rows * min(1.0, boot / self.window)
+
     def larger(self, free: int, slots: int) -> tuple[float, float]:
-        """Return how likely a burst exceeds `free`, and by how much, `slots` at most."""
+        """Return how likely a burst exceeds `free`, and by how much (to `slots`)."""
         total = len(self.sizes)
         if not total:
             return 1.0, float(slots)
@@ -208,7 +232,8 @@ class Arrivals:
         """Return the pooled rate per bin; half a burst of prior keeps it above zero."""
         events, exposed = self.events[kind], self.exposed[kind]
         return [
-            (events[at] + 0.5) / (exposed[at] + 0.5 * (EDGES[at] if at < BINS - 1 else 1e6))
+            (events[at] + 0.5)
+            / (exposed[at] + 0.5 * (EDGES[at] if at < BINS - 1 else 1e6))
             for at in range(BINS)
         ]
 
@@ -272,7 +297,7 @@ class Arrivals:
 
 
 def _recall(owner: Owner, burst: int) -> None:
-    """Note the size of an owner's burst; `rest` is what the owner's past leaves open."""
+    """Note a burst's size; `rest` is what the owner's past leaves open."""
     owner.sizes.append(burst)
     mix: dict[int, float] = {}
     share, owner.rest = 1 - FADE, 1.0

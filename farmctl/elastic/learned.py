@@ -64,7 +64,9 @@ class Learned:
         )
 
     @staticmethod
-    def _mean(table: dict[Kind, float], kind: Kind, seconds: float, guess: float) -> None:
+    def _mean(
+        table: dict[Kind, float], kind: Kind, seconds: float, guess: float
+    ) -> None:
         old = table.get(kind, guess)
         table[kind] = old + WEIGHT * (seconds - old)
 

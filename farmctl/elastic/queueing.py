@@ -1,8 +1,8 @@
-"""How long the queue would wait, with so many more nodes: a list schedule in one's head.
+"""How long the queue would wait with so many more nodes: a schedule in one's head.
 
 Pure. Work is taken in the order in which it waits, by the slot that is free first; how
 long it will run is guessed by `runtimes`. Slots that become free together are one
-entry, and so is work of one owner, so that thousands of jobs are some dozens of entries.
+entry, and so is work of one owner: thousands of jobs are some dozens of entries.
 """
 
 from collections.abc import Sequence

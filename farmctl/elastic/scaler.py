@@ -16,14 +16,14 @@ from math import inf
 
 from farmctl.elastic import ladder
 from farmctl.elastic.arrivals import Arrivals, Step
+from farmctl.elastic.growth import wanted
 from farmctl.elastic.learned import Learned
 from farmctl.elastic.limits import bounded
 from farmctl.elastic.outlook import Outlook, free_at, look
-from farmctl.elastic.queueing import Slots, coarse, waiting
 from farmctl.elastic.runtimes import Runtimes
-from farmctl.elastic.terms import Pool, Terms, Times
+from farmctl.elastic.terms import PROOF, TWICE, Terms, Times
 from farmctl.elastic.watch import Watch
-from farmctl.elastic.worth import worth
+from farmctl.elastic.worth import middles, worth
 from farmctl.model.sample import (
     Decision,
     Drain,
@@ -38,15 +38,6 @@ from farmctl.model.sample import (
     Wake,
 )
 
-PROOF = 10
-"""Bursts after which what was learned weighs as much as the break-even rule."""
-
-TWICE = 2.0
-"""A guess must pay twice: boots on forecast alone, and the longest hold in units of g*."""
-
-ENTRIES = 200
-"""Groups of slots in a list schedule; more change no decision and cost time."""
-
 
 class Scaler:
     """Sizes one farm."""
@@ -55,7 +46,7 @@ class Scaler:
         self.terms = terms
         first = Times(boot=terms.boot, stop=terms.stop, resume=terms.resume)
         self.learned = Learned(first)
-        self.arrivals = Arrivals(prior=first.break_even(terms.price))
+        self.arrivals = Arrivals(prior=first.break_even(terms.price), window=terms.boot)
         self.runtimes = Runtimes()
         self.base = ladder.BaseLoad()
         self._pools = {pool.name: pool for pool in terms.pools}
@@ -145,19 +136,28 @@ class Scaler:
             return [], inf
         standby = [node for node in out.standby if node.slots >= out.widest]
         ready_in = times.resume if standby else times.boot
-        wanted, for_queue, because = self._wanted(out, pool, times, ready_in)
+        growth = wanted(
+            out,
+            self.arrivals,
+            lambda: self._forecast(out.now, self._steps(times)),
+            slots=pool.slots,
+            price=terms.price,
+            times=times,
+            ready_in=ready_in,
+            foretells=self._foretells(times),
+        )
+        count, because = growth.count, growth.because
         again = inf
         if out.queued or self._foretells(times):
             again = out.now + times.boot / (10 if out.queued else 2)
-        if not wanted:
+        if not count:
             return [], again
         found: list[Decision] = []
         standby.sort(key=lambda node: (node.slots, -node.since))
-        for node in standby[:wanted]:
-            found.append(Wake(node=node.name, because=because))
-        rest = wanted - len(found)
+        found.extend(Wake(node=node.name, because=because) for node in standby[:count])
+        rest = count - len(found)
         if found and rest:
-            rest = min(rest, max(0, for_queue - len(found)))
+            rest = min(rest, max(0, growth.for_queue - len(found)))
         if rest:
             wish = bounded(rest, pool, terms, sample)
             if wish.count:
@@ -167,87 +167,17 @@ class Scaler:
                 )
         return found, again
 
-    def _wanted(
-        self, out: Outlook, pool: Pool, times: Times, ready_in: float
-    ) -> tuple[int, int, str]:
-        """Return how many nodes more would pay, how many of them for the queue."""
-        slots, price = pool.slots, self.terms.price
-        lack = out.queued - out.coming
-        need = max(0, -(-lack // slots))
-        foretells = self._foretells(times)
-        if not need and not foretells:
-            return 0, 0, ""
-        lost = ready_in + times.stop
-        most = need
-        if foretells:
-            largest = max(self.arrivals.sizes, default=0)
-            most = need + -(-largest // slots)
-        freeing = coarse(out.freeing + out.boots, ENTRIES)
-        freeing += [(0.0, node.slots) for node in out.idle]
-        steps = self._steps(times)
-        forecast = self._forecast(out.now, steps)
-        ends = [max(end, ready_in) for end in _middles(steps)]
-        trusted = self.arrivals.bursts >= PROOF
-
-        def gain(count: int) -> float:
-            """Return what the next node is worth when `count` are started."""
-            waited, after = waiting([*freeing, (ready_in, count * slots)], out.tasks)
-            saved = 0.0
-            if count < need:
-                if waited == inf:
-                    return inf
-                with_it: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
-                saved = price * (waited - waiting(with_it, out.tasks)[0])
-            caught = 0.0
-            if trusted:
-                caught, _ = worth(
-                    self.arrivals,
-                    forecast,
-                    free_at(after, ends),
-                    rank=0,
-                    slots=slots,
-                    lost=lost,
-                    price=price,
-                    boot=ready_in,
-                    ready_in=ready_in,
-                )
-            due = lost * slots
-            if count >= need:
-                due *= TWICE
-            return saved + caught - due
-
-        low, high = 0, most
-        while low < high:
-            middle = (low + high) // 2
-            if gain(middle) > 0:
-                low = middle + 1
-            else:
-                high = middle
-        for_queue = min(low, need)
-        if not low:
-            return 0, 0, ""
-        if out.queued:
-            because = (
-                f"{out.queued} slots of work wait, {out.coming} slots are on their way; "
-                f"{for_queue} of {need} nodes pay at {price:g} core-h per hour of waiting"
-            )
-            if low > need:
-                because += f", {low - need} more for work expected soon"
-        else:
-            because = f"work for {low} nodes is expected within their boot and hold time"
-        return low, for_queue, because
-
     def _shrink(self, out: Outlook, times: Times) -> tuple[list[Decision], float]:
         found: list[Decision] = []
         again = inf
-        for node in out.drained:
-            found.append(self._away(out, node, times))
+        found.extend(self._away(out, node, times) for node in out.drained)
         for node in out.idle:
             if node.stale or node.unwanted:
                 why = "its image is old" if node.stale else "its hypervisor is emptied"
                 found.append(Drain(node=node.name, because=f"empty, and {why}"))
             elif self._surplus(out, node):
-                found.append(Drain(node=node.name, because="more than the most allowed"))
+                why = "there are more than the most allowed"
+                found.append(Drain(node=node.name, because=f"empty, and {why}"))
         gone = {decision.node for decision in found if isinstance(decision, Drain)}
         idle = [node for node in out.idle if node.name not in gone]
         if not idle:
@@ -282,10 +212,10 @@ class Scaler:
     def _kept(
         self, out: Outlook, idle: Sequence[NodeSample], times: Times
     ) -> tuple[int, float]:
-        """Return how many of the idle nodes are worth their slots, and for how long."""
+        """Return how many idle nodes are worth their slots, and for how long."""
         steps = self._steps(times)
         forecast = self._forecast(out.now, steps)
-        free = free_at(out.freeing, _middles(steps))
+        free = free_at(out.freeing, middles(forecast))
         ranks = [0]
         for node in idle:
             ranks.append(ranks[-1] + node.slots)
@@ -323,7 +253,7 @@ class Scaler:
     # What the above ask.
 
     def _steps(self, times: Times) -> list[float]:
-        """Return the lengths of the forecast's steps, up to twice the break-even time."""
+        """Return the lengths of the forecast's steps, to twice the break-even time."""
         reach = TWICE * times.break_even(self.terms.price)
         steps = [times.boot / 8]
         total = steps[0]
@@ -378,13 +308,3 @@ class Scaler:
         if out.never:
             parts.append(f"{out.never} pieces of work fit no pool of this farm")
         return "; ".join(parts)
-
-
-def _middles(steps: Sequence[float]) -> list[float]:
-    """Return the middle of each step, seconds from now."""
-    found: list[float] = []
-    at = 0.0
-    for seconds in steps:
-        found.append(at + seconds / 2)
-        at += seconds
-    return found

@@ -15,6 +15,13 @@ PRICE = {
 """Core-hours that an hour of one waiting task is worth, by the farm's kind."""
 
 
+PROOF = 10
+"""Bursts after which what was learned weighs as much as the break-even rule."""
+
+TWICE = 2.0
+"""A guess must pay twice; and no empty node is held for longer than this many g*."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     """One shape of nodes and how many of them there may be.
@@ -61,7 +68,7 @@ class Times:
     resume: float
 
     def break_even(self, price: float, crowd: float = 1.0) -> float:
-        """Return g*, the seconds for which holding an empty node costs what losing does.
+        """Return g*, the seconds that an empty node may cost what losing it does.
 
         A node that goes and is wanted again costs its boot and stop, and makes `crowd`
         tasks per slot wait for a boot at `price`.

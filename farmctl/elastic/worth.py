@@ -11,6 +11,16 @@ from math import exp
 from farmctl.elastic.arrivals import Arrivals, Step
 
 
+def middles(steps: Sequence[Step]) -> list[float]:
+    """Return the middle of each step, seconds from now."""
+    found: list[float] = []
+    at = 0.0
+    for step in steps:
+        found.append(at + step.seconds / 2)
+        at += step.seconds
+    return found
+
+
 def worth(
     arrivals: Arrivals,
     steps: Sequence[Step],
@@ -38,6 +48,8 @@ def worth(
             that still waits, but less long than for a boot of its own.
     """
     alive, value, best, pays, at = 1.0, 0.0, 0.0, 0.0, 0.0
+    patient = price * boot <= lost
+    cascade = 1.0 if patient else arrivals.cascade(boot)
     last_room, larger = -1, (0.0, 0.0)
     for step, there in zip(steps, free, strict=True):
         room = there + rank
@@ -57,7 +69,9 @@ def worth(
             span = (1 - left) / hits
         else:
             left, span = 1.0, step.seconds
-        spared = price * (boot if at >= ready_in else min(boot, at + step.seconds / 2))
+        spared = price * (
+            cascade * boot if at >= ready_in else min(boot, at + step.seconds / 2)
+        )
         held = slots if at >= ready_in else 0
         value += alive * span * (hits * lost * slots + spared * caught - held)
         alive *= left

@@ -65,7 +65,11 @@ def first_fit(trace: Trace, *, slots: int, turn: float) -> float:
     of nodes; meant for single-core jobs.
     """
     tasks = sorted(
-        ((job.submit, job.submit + job.run) for job in trace.jobs for _ in range(job.cores)),
+        (
+            (job.submit, job.submit + job.run)
+            for job in trace.jobs
+            for _ in range(job.cores)
+        ),
         key=lambda task: (task[0] - task[1], task[0]),
     )
     lanes: list[list[tuple[float, float]]] = []
@@ -94,10 +98,11 @@ def first_fit(trace: Trace, *, slots: int, turn: float) -> float:
     return (slots * total - trace.core_seconds) / HOUR
 
 
-def bounds(trace: Trace, *, slots: int, turn: float, most_tasks: int = 20_000) -> Bounds:
+def bounds(
+    trace: Trace, *, slots: int, turn: float, most_tasks: int = 20_000
+) -> Bounds:
     """Return both bounds; the upper one is left out above `most_tasks` tasks."""
     upper = None
     if sum(job.cores for job in trace.jobs) <= most_tasks:
         upper = first_fit(trace, slots=slots, turn=turn)
     return Bounds(lower=zero_wait(trace, slots=slots, turn=turn), upper=upper)
-

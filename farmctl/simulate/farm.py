@@ -37,7 +37,8 @@ class Node:
     """One node of a replay."""
 
     __slots__ = (
-        "born", "busy", "draining", "ended", "epoch", "fails", "id", "idle_since", "joined",
+        "born", "busy", "draining", "ended", "epoch", "fails", "id", "idle_since",
+        "joined",
         "pool", "slots", "state", "version", "work",
     )  # fmt: skip
 
@@ -181,6 +182,7 @@ class Farm:
         if full or node.busy or node.state != READY:
             return False
         self._leave(node)
+        node.draining = False
         node.state = STANDBY
         node.version += 1
         node.idle_since = self.now

@@ -156,7 +156,9 @@ class Ledger:
         else:
             self.part -= slots
 
-    def less(self, slots: int, *, slots_of_node: int, emptied: bool, draining: bool) -> None:
+    def less(
+        self, slots: int, *, slots_of_node: int, emptied: bool, draining: bool
+    ) -> None:
         """Book `slots` that end their work; `emptied`: their node is empty now."""
         self.busy -= slots
         if draining:

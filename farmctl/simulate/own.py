@@ -77,7 +77,7 @@ class Own:
                 if known is None or known[0] != node.version:
                     known = shown[number] = (node.version, _show(node))
                 nodes.append(known[1])
-        if len(shown) > 2 * len(nodes) + 100:  # noqa: PLR2004 - now and then
+        if len(shown) > 2 * len(nodes) + 100:
             alive = {*farm.nodes, *farm.stopping}
             self._shown = {n: s for n, s in shown.items() if n in alive}
         waiting: dict[tuple[str, int], tuple[int, float]] = {}

@@ -129,7 +129,9 @@ class _Reader:
         for number, line in enumerate(lines, start=1):
             if not line.strip() or line.startswith((";", "#")):
                 continue
-            row = [(word.group(), word.start() + 1) for word in re.finditer(r"\S+", line)]
+            row = [
+                (word.group(), word.start() + 1) for word in re.finditer(r"\S+", line)
+            ]
             if not self._width(number, row, SWF_FIELDS):
                 continue
             submit = self._number(number, row[1], "submit time", least=-math.inf)

@@ -57,7 +57,9 @@ class Elastiq:
             self._believed.append(farm.now + self.deploy)
 
     def _check_nodes(self, farm: Farm) -> None:
-        idle = [n for n in farm.idle.values() if farm.now - n.idle_since > self.idle_for]
+        idle = [
+            n for n in farm.idle.values() if farm.now - n.idle_since > self.idle_for
+        ]
         if idle:
             Random(self.seed + int(farm.now)).shuffle(idle)  # noqa: S311
             joined = len(farm.nodes) - len(farm.booting)

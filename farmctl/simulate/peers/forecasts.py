@@ -1,7 +1,7 @@
 """The rules that SPEC RG compared: React, Adapt, Hist, Reg and ConPaaS.
 
-They look every 30 s at d, the nodes that waiting and running work would fill, and n, the
-nodes there are. Releases are best effort: only idle nodes go.
+They look every 30 s at d, the nodes that waiting and running work would fill, and n,
+the nodes there are. Releases are best effort: only idle nodes go.
 """
 
 from collections import deque
@@ -59,7 +59,9 @@ class Adapt:
             average = max(1.0, self._capacity / self._looks)
             change = demand - size
             self._rate = change / (15.0 if change < 0 else max(1.0, self.period / 30))
-            self._due = now + max(self.period, ceil(0.01 * size / average) * self.period)
+            self._due = now + max(
+                self.period, ceil(0.01 * size / average) * self.period
+            )
         self._sum += self._rate
         if self._sum <= -1:
             less = int(-self._sum)
@@ -170,7 +172,9 @@ def _parabola(values: deque[int]) -> float:
         float(sum(value * at**power for at, value in enumerate(values)))
         for power in range(3)
     ]
-    rows = [[sums[row + column] for column in range(3)] + [right[row]] for row in range(3)]
+    rows = [
+        [sums[row + column] for column in range(3)] + [right[row]] for row in range(3)
+    ]
     for pivot in range(3):
         best = max(range(pivot, 3), key=lambda row: abs(rows[row][pivot]))
         rows[pivot], rows[best] = rows[best], rows[pivot]

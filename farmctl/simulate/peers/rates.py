@@ -35,8 +35,8 @@ def reap(farm: Farm) -> None:
 class OneFlow:
     """OneFlow's elasticity policies: one step, then a cool-down.
 
-    q > 0: `step` more (a share of the size, or 1); less than half busy and no queue: one
-    less. Quirk left out: it ends the oldest nodes with their jobs; here they drain.
+    q > 0: a step more (a share of the size, or 1); less than half busy and no queue:
+    one less. Quirk left out: it ends the oldest nodes with their jobs; here they drain.
     """
 
     name: str = "OneFlow +-1"
@@ -131,7 +131,9 @@ class Cobald:
         ready = [n for n in farm.nodes.values() if n.state == READY and not n.draining]
         fill, self._fill = (
             self._fill,
-            sum(n.busy / n.slots for n in ready) / len(ready) if ready else float(bool(farm.nodes or farm.queued)),
+            sum(n.busy / n.slots for n in ready) / len(ready)
+            if ready
+            else float(bool(farm.nodes or farm.queued)),
         )
         supply = farm.slots * len(ready)
         if self.relative:

@@ -21,7 +21,7 @@ SILENT = FIRST * 2 ** (BINS - 2)
 OWNER_WEIGHT = 2.0
 """Bursts of an owner that weigh as much as what all owners do at this age."""
 
-HOUR_WEIGHT = 5.0
+HOUR_WEIGHT = 20.0
 """Bursts in an hour of the week that weigh as much as that hour on all days."""
 
 RECALLED = 8

@@ -42,7 +42,8 @@ def wanted(
 
     Where waiting for a boot costs more than the boot itself, waiting work gets its
     nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
-    that finds a slot soon enough anyway starts nothing.
+    that finds a slot soon enough anyway starts nothing. Such a schedule is a guess, so
+    that the waiting which a node would save counts twice.
 
     Args:
         out: The sample, sorted.
@@ -82,7 +83,7 @@ def wanted(
             if waited == inf:
                 return inf
             more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
-            saved = price * (waited - waiting(more, out.tasks)[0])
+            saved = TWICE * price * (waited - waiting(more, out.tasks)[0])
         caught = 0.0
         if trusted:
             caught, _ = worth(

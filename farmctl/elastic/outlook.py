@@ -109,8 +109,11 @@ def free_at(freeing: Sequence[Slots], times: Sequence[float]) -> list[int]:
 
 
 def _order(node: NodeSample) -> tuple[int, float, str]:
-    """Sort as work comes: the node with the fewest free slots, the oldest of equals."""
-    return (node.slots, node.joined, node.name)
+    """Sort as work comes: the largest shape first, the oldest of equals.
+
+    The batch adapters see to it that it does, by the nodes' weights or ranks.
+    """
+    return (-node.slots, node.joined, node.name)
 
 
 def _queue(

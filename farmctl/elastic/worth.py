@@ -3,12 +3,17 @@
 Pure arithmetic on a forecast. A node that is there when a burst finds no other room
 saves a boot and a stop and the waiting of those whom it takes; until then it costs its
 slots. It is kept as long as there is a span of time over which it pays.
+
+Where waiting for a boot costs less than the boot, a burst that finds no room may as well
+wait for slots that free up, so that a node that is kept saves less: its guess must pay
+twice. Where it costs more, what follows the burst is made to wait as well and counts.
 """
 
 from collections.abc import Sequence
 from math import exp
 
 from farmctl.elastic.arrivals import Arrivals, Step
+from farmctl.elastic.terms import TWICE
 
 
 def middles(steps: Sequence[Step]) -> list[float]:
@@ -50,6 +55,8 @@ def worth(
     alive, value, best, pays, at = 1.0, 0.0, 0.0, 0.0, 0.0
     patient = price * boot <= lost
     cascade = 1.0 if patient else arrivals.cascade(boot)
+    if patient and ready_in == 0:
+        lost, price = lost / TWICE, price / TWICE
     last_room, larger = -1, (0.0, 0.0)
     for step, there in zip(steps, free, strict=True):
         room = there + rank

@@ -2,8 +2,9 @@
 
 `engine` turns the clock and calls what is below the line "for the engine"; a policy
 looks at the public fields and calls `start`, `stop`, `drain`, `undrain`, `park` and
-`wake`. Placement is the same for every policy: the fullest node that has room, the
-oldest of equals, first come first served among tasks of one width.
+`wake`. Placement is the same for every policy: the largest shape first (as a batch
+system's node weights have it), in it the fullest node that has room, the oldest of
+equals; first come first served among tasks of one width.
 """
 
 from bisect import bisect_left, insort
@@ -92,7 +93,10 @@ class Farm:
         self.changed = True
         self.finished: list[Piece] = []
         self._draws = Draws(cloud)
-        self._rooms: dict[int, list[int]] = {}
+        self._rooms: dict[int, list[list[int]]] = {
+            slots: [[] for _ in range(slots + 1)]
+            for slots in sorted({*pools.values()}, reverse=True)
+        }
         self._existing = 0
         self._standby_slots = 0
         self._serial = 0
@@ -221,7 +225,7 @@ class Farm:
 
     def place(self) -> None:
         """Give waiting work to free slots, the fullest node first."""
-        if not self.queued or not any(self._rooms.values()):
+        if not self.queued:
             return
         for width in sorted(
             (width for width, queue in self.queue.items() if queue),
@@ -303,22 +307,23 @@ class Farm:
         self._room_in(node)
 
     def _fullest(self, width: int) -> Node | None:
-        for free in sorted(self._rooms):
-            if free >= width and self._rooms[free]:
-                return self.nodes[self._rooms[free][0]]
+        for rooms in self._rooms.values():
+            for free in range(width, len(rooms)):
+                if rooms[free]:
+                    return self.nodes[rooms[free][0]]
         return None
 
     def _room_in(self, node: Node) -> None:
         free = node.slots - node.busy
         if free:
-            insort(self._rooms.setdefault(free, []), node.id)
+            insort(self._rooms[node.slots][free], node.id)
         if not node.busy:
             self.idle[node.id] = node
 
     def _room_out(self, node: Node) -> None:
         free = node.slots - node.busy
         if free:
-            rooms = self._rooms[free]
+            rooms = self._rooms[node.slots][free]
             del rooms[bisect_left(rooms, node.id)]
         if not node.busy:
             del self.idle[node.id]

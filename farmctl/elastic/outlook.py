@@ -119,6 +119,7 @@ def _order(node: NodeSample) -> tuple[int, float, str]:
 def _queue(
     out: Outlook, waiting: Sequence[Waiting], terms: Terms, runtimes: Runtimes
 ) -> None:
+    tasks: dict[tuple[str, float], int] = {}
     for piece in waiting:
         if not any(fits(pool, piece.slots, piece.memory_mib) for pool in terms.pools):
             out.never += piece.count
@@ -130,4 +131,6 @@ def _queue(
         if out.oldest is None or piece.since < out.oldest:
             out.oldest = piece.since
         runs = runtimes.guess(piece.owner) if piece.runs is None else piece.runs
-        out.tasks.append((slots, runs))
+        key = (piece.owner, runs)
+        tasks[key] = tasks.get(key, 0) + slots
+    out.tasks = [(slots, runs) for (_, runs), slots in tasks.items()]

@@ -5,8 +5,8 @@ saves a boot and a stop and the waiting of those whom it takes; until then it co
 slots. It is kept as long as there is a span of time over which it pays.
 
 Where waiting for a boot costs less than the boot, a burst that finds no room may as well
-wait for slots that free up, so that a node that is kept saves less: its guess must pay
-twice. Where it costs more, what follows the burst is made to wait as well and counts.
+wait for slots that free up; a node that is kept saves less, and must pay twice. Where it
+costs more, what follows the burst is made to wait as well and counts.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,9 @@ Pure arithmetic on a forecast. A node that is there when a burst finds no other 
 saves a boot and a stop and the waiting of those whom it takes; until then it costs its
 slots. It is kept as long as there is a span of time over which it pays.
 
-Where waiting for a boot costs less than the boot, a burst that finds no room may as well
-wait for slots that free up; a node that is kept saves less, and must pay twice. Where it
-costs more, what follows the burst is made to wait as well and counts.
+Where waiting for a boot costs less than the boot, a burst that finds no room may as
+well wait for slots that free up; a node that is kept saves less, and must pay twice.
+Where it costs more, what follows the burst is made to wait as well and counts.
 """
 
 from collections.abc import Sequence

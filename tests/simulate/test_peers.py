@@ -50,6 +50,7 @@ FIGURES = [
     ("lcg2005-cnaf", "conpaas", 6_062, 9_900),
     ("lcg2005-cnaf", "adapt", 6_774, 9_800),
     ("lcg2005-cnaf", "oneflow", 14_882, 222_000),
+    ("lcg2005-cnaf", "cobald-slow", 13_251, 131_000),
 ]
 
 

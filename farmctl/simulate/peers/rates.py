@@ -131,9 +131,7 @@ class Cobald:
         ready = [n for n in farm.nodes.values() if n.state == READY and not n.draining]
         fill, self._fill = (
             self._fill,
-            sum(n.busy / n.slots for n in ready) / len(ready)
-            if ready
-            else float(bool(farm.nodes or farm.queued)),
+            sum(n.busy / n.slots for n in ready) / len(ready) if ready else 1.0,
         )
         supply = farm.slots * len(ready)
         if self.relative:

@@ -86,9 +86,12 @@ def replay(
                 wake = min(wake, ceil(now / period) * period)
         if now >= wake or (changed and not period):
             wake = _ask(policy, farm)
-            changed = bool(period) and farm.changed
-            if period and wake < inf:
-                wake = max(now + period, ceil(wake / period) * period)
+            changed = False
+            if period:
+                if farm.changed:
+                    wake = now
+                if wake < inf:
+                    wake = max(now + period, ceil(wake / period) * period)
     left = sum(node.slots for node in farm.nodes.values() if node.state <= 1)
     booked.boot_seconds += (left + booked.stopping) * cloud.stop
     return farm

@@ -114,6 +114,18 @@ def test_the_bounds_of_two_close_jobs_hold_the_node_between_them():
     assert found.upper == pytest.approx((330 + 100) / HOUR)
 
 
+def test_a_policy_that_polls_ends_at_the_next_poll_what_it_drained():
+    cloud = CloudModel()
+    farm = replay(
+        trace(job(0, 100, 4), job(50_000, 100, 4)),
+        own(1.0, cloud=cloud, pools={"wn": 4}, period=10.0),
+        cloud=cloud,
+        pools={"wn": 4},
+    )
+    assert farm.ledger.starts == 2
+    assert farm.ledger.drained_seconds == 4 * 10
+
+
 def test_the_same_seed_gives_the_same_replay():
     work = trace(*(job(100 * at, 50 + at, 3) for at in range(50)))
     cloud = CloudModel(spread=0.5, failures=0.1, seed=7)

@@ -1,0 +1,1 @@
+"""The scaling core: samples in, decisions out, without clock or I/O."""

@@ -1,0 +1,126 @@
+"""How many more nodes would pay: for the queue, and for work that is expected soon.
+
+Pure; `scaler` asks it and turns the answer into starts and wakes. The worth of one more
+node falls with their number, so that the last one that pays is found by bisection.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from farmctl.elastic.arrivals import Arrivals, Step
+from farmctl.elastic.outlook import Outlook, free_at
+from farmctl.elastic.queueing import Slots, coarse, waiting
+from farmctl.elastic.terms import PROOF, TWICE, Times
+from farmctl.elastic.worth import middles, worth
+
+ENTRIES = 200
+"""Groups of slots in a list schedule; more change no decision and cost time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """So many nodes more, `for_queue` of them for work that waits already."""
+
+    count: int = 0
+    for_queue: int = 0
+    because: str = ""
+
+
+def wanted(
+    out: Outlook,
+    arrivals: Arrivals,
+    foresee: Callable[[], Sequence[Step]],
+    *,
+    slots: int,
+    price: float,
+    times: Times,
+    ready_in: float,
+    foretells: bool,
+) -> Growth:
+    """Return how many nodes more would pay.
+
+    Where waiting for a boot costs more than the boot itself, waiting work gets its
+    nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
+    that finds a slot soon enough anyway starts nothing. Such a schedule is a guess, so
+    that the waiting which a node would save counts twice.
+
+    Args:
+        out: The sample, sorted.
+        arrivals: What was learned of bursts.
+        foresee: Gives the forecast; it is only made when it is asked for.
+        slots: Width of a new node.
+        price: Of waiting.
+        times: Measured times.
+        ready_in: Seconds until a new node takes work.
+        foretells: Whether nodes may be started for work that is only expected.
+    """
+    need = max(0, -(-(out.queued - out.coming) // slots))
+    if not need and not foretells:
+        return Growth()
+    lost = ready_in + times.stop
+    patient = price * ready_in <= lost
+    if not patient and not foretells:
+        return Growth(
+            count=need, for_queue=need, because=_reason(out, need, need, price)
+        )
+    most = need
+    if foretells:
+        most += -(-max(arrivals.sizes, default=0) // slots)
+    freeing = coarse(out.freeing + out.boots, ENTRIES)
+    freeing += [(0.0, node.slots) for node in out.idle]
+    trusted = arrivals.bursts >= PROOF
+    steps = foresee() if trusted else ()
+    ends = [max(middle, ready_in) for middle in middles(steps)]
+
+    def gain(count: int) -> float:
+        """Return what the next node is worth when `count` are started."""
+        if count < need and not patient:
+            return inf
+        waited, after = waiting([*freeing, (ready_in, count * slots)], out.tasks)
+        saved = 0.0
+        if count < need:
+            if waited == inf:
+                return inf
+            more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
+            saved = TWICE * price * (waited - waiting(more, out.tasks)[0])
+        caught = 0.0
+        if trusted:
+            caught, _ = worth(
+                arrivals,
+                steps,
+                free_at(after, ends),
+                rank=0,
+                slots=slots,
+                lost=lost,
+                price=price,
+                boot=ready_in,
+                ready_in=ready_in,
+            )
+        due = lost * slots
+        return saved + caught - (due if count < need else TWICE * due)
+
+    low, high = 0, most
+    while low < high:
+        middle = (low + high) // 2
+        if gain(middle) > 0:
+            low = middle + 1
+        else:
+            high = middle
+    if not low:
+        return Growth()
+    return Growth(
+        count=low, for_queue=min(low, need), because=_reason(out, low, need, price)
+    )
+
+
+def _reason(out: Outlook, count: int, need: int, price: float) -> str:
+    if not out.queued:
+        return f"work for {count} nodes is expected within their boot and hold time"
+    because = (
+        f"{out.queued} slots of work wait, {out.coming} slots are on their way; "
+        f"{min(count, need)} of {need} nodes pay at {price:g} core-h per hour waited"
+    )
+    if count > need:
+        because += f", {count - need} more for work expected soon"
+    return because

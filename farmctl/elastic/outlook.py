@@ -1,0 +1,136 @@
+"""A sample, sorted for deciding: who is idle, what is on its way, what frees up when.
+
+Built once per decision from the sample and the guesses of `runtimes`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from farmctl.elastic.ladder import fits
+from farmctl.elastic.queueing import Slots, Task
+from farmctl.elastic.runtimes import Runtimes
+from farmctl.elastic.terms import Terms, Times
+from farmctl.model.sample import NodeSample, NodeState, Sample, Waiting
+
+
+@dataclass(slots=True, kw_only=True)
+class Outlook:
+    """What decisions are made from.
+
+    `queued`: slots that wait and could run here. `never`: pieces that fit no pool.
+    `idle`: empty ready nodes, first the ones that get work first. `freeing`: when the
+    slots of working nodes are free, seconds from now; `boots`: when those of booting
+    nodes are; `coming`: how many these are.
+    """
+
+    now: float
+    queued: int = 0
+    running: int = 0
+    never: int = 0
+    widest: int = 1
+    memory_mib: int = 0
+    oldest: float | None = None
+    coming: int = 0
+    tasks: list[Task] = field(default_factory=list)
+    freeing: list[Slots] = field(default_factory=list)
+    boots: list[Slots] = field(default_factory=list)
+    idle: list[NodeSample] = field(default_factory=list)
+    drained: list[NodeSample] = field(default_factory=list)
+    draining: list[NodeSample] = field(default_factory=list)
+    standby: list[NodeSample] = field(default_factory=list)
+    slots_by_pool: dict[str, int] = field(default_factory=dict)
+    live_by_pool: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def demand(self) -> int:
+        """Slots waiting and running."""
+        return self.queued + self.running
+
+
+def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outlook:
+    """Return `sample` sorted for deciding."""
+    out = Outlook(now=sample.taken)
+    _queue(out, sample.waiting, terms, runtimes)
+    now, guess = sample.taken, runtimes.left
+    for node in sample.nodes:
+        state = node.state
+        if state is NodeState.ASIDE or state is NodeState.ENDING:
+            continue
+        if state is NodeState.STANDBY:
+            out.standby.append(node)
+            continue
+        pool, slots = node.pool, node.slots
+        busy = 0
+        if state is NodeState.BOOTING:
+            whole = times.resume if node.joined else times.boot
+            out.boots.append((max(0.0, whole - (now - node.since)), slots))
+            out.coming += slots
+        else:
+            taking = state is NodeState.READY
+            for work in node.work:
+                busy += work.slots
+                if taking:
+                    ends = work.ends
+                    left = (
+                        guess(work.owner, now - work.began)
+                        if ends is None
+                        else max(ends - now, 1.0)
+                    )
+                    out.freeing.append((left, work.slots))
+            out.running += busy
+            if not taking:
+                (out.draining if busy else out.drained).append(node)
+                continue
+            if not busy:
+                out.idle.append(node)
+            elif busy < slots:
+                out.freeing.append((0.0, slots - busy))
+        out.slots_by_pool[pool] = out.slots_by_pool.get(pool, 0) + slots
+        out.live_by_pool[pool] = out.live_by_pool.get(pool, 0) + 1
+    out.idle.sort(key=_order)
+    return out
+
+
+def free_at(freeing: Sequence[Slots], times: Sequence[float]) -> list[int]:
+    """Return how many slots are free at each of the rising `times`."""
+    counts = [0] * len(times)
+    last = len(times)
+    for when, many in freeing:
+        at = 0
+        while at < last and times[at] < when:
+            at += 1
+        if at < last:
+            counts[at] += many
+    total = 0
+    for at, many in enumerate(counts):
+        total += many
+        counts[at] = total
+    return counts
+
+
+def _order(node: NodeSample) -> tuple[int, float, str]:
+    """Sort as work comes: the largest shape first, the oldest of equals.
+
+    The batch adapters see to it that it does, by the nodes' weights or ranks.
+    """
+    return (-node.slots, node.joined, node.name)
+
+
+def _queue(
+    out: Outlook, waiting: Sequence[Waiting], terms: Terms, runtimes: Runtimes
+) -> None:
+    tasks: dict[tuple[str, float], int] = {}
+    for piece in waiting:
+        if not any(fits(pool, piece.slots, piece.memory_mib) for pool in terms.pools):
+            out.never += piece.count
+            continue
+        slots = piece.slots * piece.count
+        out.queued += slots
+        out.widest = max(out.widest, piece.slots)
+        out.memory_mib = max(out.memory_mib, piece.memory_mib)
+        if out.oldest is None or piece.since < out.oldest:
+            out.oldest = piece.since
+        runs = runtimes.guess(piece.owner) if piece.runs is None else piece.runs
+        key = (piece.owner, runs)
+        tasks[key] = tasks.get(key, 0) + slots
+    out.tasks = [(slots, runs) for (_, runs), slots in tasks.items()]

@@ -1,0 +1,310 @@
+"""The scaling core: one sample in, one verdict out.
+
+Stands above `watch` (which learns), `outlook` (which sorts) and `worth` (which prices).
+The same object serves the daemon and the replay; it holds no clock and does no I/O.
+What is done with a verdict, and the two witnesses before a node goes, are left to the
+rooms above.
+
+One rule decides all of it. A node is started when the waiting that it saves, and the
+bursts that it would catch later, are worth more than its boot and stop; an empty node
+is kept as long as the bursts it would catch are worth more than its slots. Everything
+comes from the measured times and the farm's price of waiting.
+"""
+
+from collections.abc import Sequence
+from math import inf
+
+from farmctl.elastic import ladder
+from farmctl.elastic.arrivals import Arrivals, Step
+from farmctl.elastic.growth import wanted
+from farmctl.elastic.learned import Learned
+from farmctl.elastic.limits import bounded
+from farmctl.elastic.outlook import Outlook, free_at, look
+from farmctl.elastic.runtimes import Runtimes
+from farmctl.elastic.terms import PROOF, TWICE, Terms, Times
+from farmctl.elastic.watch import Watch
+from farmctl.elastic.worth import middles, worth
+from farmctl.model.sample import (
+    Decision,
+    Drain,
+    End,
+    Keep,
+    NodeSample,
+    Park,
+    Sample,
+    Start,
+    Undrain,
+    Verdict,
+    Wake,
+)
+
+
+class Scaler:
+    """Sizes one farm."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        first = Times(boot=terms.boot, stop=terms.stop, resume=terms.resume)
+        self.learned = Learned(first)
+        self.arrivals = Arrivals(prior=first.break_even(terms.price), window=terms.boot)
+        self.runtimes = Runtimes()
+        self.base = ladder.BaseLoad()
+        self._pools = {pool.name: pool for pool in terms.pools}
+        self._foreseen: tuple[float, list[Step]] | None = None
+        self._watch = Watch(self.arrivals, self.runtimes, self.learned)
+
+    def decide(self, sample: Sample) -> Verdict:
+        """Return what to do about `sample`, each part with its reason.
+
+        Decisions are tried in a fixed order: the least that must be there, drains taken
+        back, new nodes, nodes that are drained and empty, nodes that have no use. No
+        decision ends a node that works.
+        """
+        self._watch.see(sample)
+        self._foreseen = None
+        times = self.learned.times()
+        out = look(sample, self.terms, times, self.runtimes)
+        self.base.see(out.now, out.demand)
+        found: list[Decision] = []
+        again = inf
+        found += self._least(out, sample)
+        if not found:
+            found += self._take_back(out)
+        if not found:
+            more, again = self._grow(out, sample, times)
+            found += more
+        growing = bool(found)
+        if not growing or not out.queued:
+            less, soon = self._shrink(out, times)
+            found += less
+            again = min(again, soon)
+        if not found:
+            found.append(Keep(because=self._calm(out)))
+        return Verdict(decisions=tuple(found), look_again=again)
+
+    # In the order of `decide`.
+
+    def _least(self, out: Outlook, sample: Sample) -> list[Decision]:
+        found: list[Decision] = []
+        for pool in self.terms.pools:
+            there = out.live_by_pool.get(pool.name, 0)
+            if there < pool.least:
+                wish = bounded(pool.least - there, pool, self.terms, sample)
+                if wish.count:
+                    found.append(
+                        Start(
+                            pool=pool.name,
+                            count=wish.count,
+                            because=f"{there} nodes, and the least is {pool.least}",
+                        )
+                    )
+        return found
+
+    def _take_back(self, out: Outlook) -> list[Decision]:
+        """Undrain before anything is booted: those nodes are here already."""
+        lack = out.queued - out.coming
+        found: list[Decision] = []
+        for node in sorted(
+            out.drained + out.draining, key=lambda node: (node.busy, node.joined)
+        ):
+            if lack <= 0:
+                break
+            free = node.slots - node.busy
+            if free <= 0 or node.stale or node.unwanted or self._surplus(out, node):
+                continue
+            found.append(
+                Undrain(
+                    node=node.name,
+                    because=f"{lack} slots of work wait, and it has {free} free",
+                )
+            )
+            lack -= free
+        return found
+
+    def _grow(
+        self, out: Outlook, sample: Sample, times: Times
+    ) -> tuple[list[Decision], float]:
+        terms = self.terms
+        pool = ladder.shape(
+            terms.pools,
+            out.slots_by_pool,
+            base=self.base.slots,
+            width=out.widest,
+            memory_mib=out.memory_mib,
+        )
+        if pool is None:
+            return [], inf
+        standby = [node for node in out.standby if node.slots >= out.widest]
+        ready_in = times.resume if standby else times.boot
+        growth = wanted(
+            out,
+            self.arrivals,
+            lambda: self._forecast(out.now, self._steps(times)),
+            slots=pool.slots,
+            price=terms.price,
+            times=times,
+            ready_in=ready_in,
+            foretells=self._foretells(times),
+        )
+        count, because = growth.count, growth.because
+        again = inf
+        if out.queued or self._foretells(times):
+            again = out.now + times.boot / (10 if out.queued else 2)
+        if not count:
+            return [], again
+        found: list[Decision] = []
+        standby.sort(key=lambda node: (node.slots, -node.since))
+        found.extend(Wake(node=node.name, because=because) for node in standby[:count])
+        rest = count - len(found)
+        if found and rest:
+            rest = min(rest, max(0, growth.for_queue - len(found)))
+        if rest:
+            wish = bounded(rest, pool, terms, sample)
+            if wish.count:
+                limit = f"; not {rest}: {wish.because}" if wish.because else ""
+                found.append(
+                    Start(pool=pool.name, count=wish.count, because=because + limit)
+                )
+        return found, again
+
+    def _shrink(self, out: Outlook, times: Times) -> tuple[list[Decision], float]:
+        found: list[Decision] = []
+        again = inf
+        found.extend(self._away(out, node, times) for node in out.drained)
+        for node in out.idle:
+            if node.stale or node.unwanted:
+                why = "its image is old" if node.stale else "its hypervisor is emptied"
+                found.append(Drain(node=node.name, because=f"empty, and {why}"))
+            elif self._surplus(out, node):
+                why = "there are more than the most allowed"
+                found.append(Drain(node=node.name, because=f"empty, and {why}"))
+        gone = {decision.node for decision in found if isinstance(decision, Drain)}
+        idle = [node for node in out.idle if node.name not in gone]
+        if not idle:
+            return found, again
+        kept, pays = self._kept(out, idle, times)
+        parks = self._parks(out, times)
+        for place, node in enumerate(idle):
+            assert node.idle_since is not None
+            age = out.now - node.idle_since
+            hold = self._even(times, parks=parks)
+            sure = hold * PROOF / (PROOF + self.arrivals.bursts)
+            if place < kept and age < TWICE * hold:
+                again = min(again, out.now + max(times.boot / 10, min(age / 4, pays)))
+                continue
+            if age < sure:
+                again = min(again, node.idle_since + sure)
+                continue
+            if self._bound(out, node, gone):
+                continue
+            gone.add(node.name)
+            found.append(
+                Drain(
+                    node=node.name,
+                    because=(
+                        f"empty for {age:.0f} s; the work that may come is worth less "
+                        f"than its {node.slots} slots (break-even {hold:.0f} s)"
+                    ),
+                )
+            )
+        return found, again
+
+    def _kept(
+        self, out: Outlook, idle: Sequence[NodeSample], times: Times
+    ) -> tuple[int, float]:
+        """Return how many idle nodes are worth their slots, and for how long."""
+        steps = self._steps(times)
+        forecast = self._forecast(out.now, steps)
+        free = free_at(out.freeing, middles(forecast))
+        ranks = [0]
+        for node in idle:
+            ranks.append(ranks[-1] + node.slots)
+        parks = self._parks(out, times)
+        back = times.resume if parks else times.boot
+        low, high, pays = 0, len(idle), 0.0
+        while low < high:
+            middle = (low + high) // 2
+            value, until = worth(
+                self.arrivals,
+                forecast,
+                free,
+                rank=ranks[middle],
+                slots=idle[middle].slots,
+                lost=back + times.stop,
+                price=self.terms.price,
+                boot=back,
+                ready_in=0.0,
+            )
+            if value > 0:
+                low, pays = middle + 1, until
+            else:
+                high = middle
+        return low, pays
+
+    def _away(self, out: Outlook, node: NodeSample, times: Times) -> Decision:
+        fit = not (node.stale or node.unwanted or self._surplus(out, node))
+        if fit and self._parks(out, times, node.pool):
+            return Park(
+                node=node.name,
+                because=f"drained and empty; back in {times.resume:.0f} s when wanted",
+            )
+        return End(node=node.name, because="drained and empty")
+
+    # What the above ask.
+
+    def _steps(self, times: Times) -> list[float]:
+        """Return the lengths of the forecast's steps, to twice the break-even time."""
+        reach = TWICE * times.break_even(self.terms.price)
+        steps = [times.boot / 8]
+        total = steps[0]
+        while total < reach:
+            steps.append(max(total, steps[0]))
+            total += steps[-1]
+        return steps
+
+    def _forecast(self, now: float, steps: Sequence[float]) -> list[Step]:
+        """Return the forecast from `now`; made once for all that one sample asks."""
+        if self._foreseen is None or self._foreseen[0] != now:
+            self._foreseen = (now, self.arrivals.forecast(now, steps))
+        return self._foreseen[1]
+
+    def _even(self, times: Times, *, parks: bool) -> float:
+        back = times.resume if parks else times.boot
+        return back + times.stop + self.terms.price * back
+
+    def _foretells(self, times: Times) -> bool:
+        """Tell whether a boot on forecast alone could ever pay."""
+        saves = self.terms.price * times.boot
+        return saves > times.boot + times.stop and self.arrivals.bursts >= PROOF
+
+    def _parks(self, out: Outlook, times: Times, pool: str = "") -> bool:
+        if times.resume >= times.boot:
+            return False
+        for each in self.terms.pools:
+            if each.standby and (not pool or each.name == pool):
+                parked = sum(node.pool == each.name for node in out.standby)
+                if parked < each.standby:
+                    return True
+        return False
+
+    def _surplus(self, out: Outlook, node: NodeSample) -> bool:
+        pool = self._pools.get(node.pool)
+        return pool is None or out.live_by_pool.get(node.pool, 0) > pool.most
+
+    def _bound(self, out: Outlook, node: NodeSample, gone: set[str]) -> bool:
+        pool = self._pools.get(node.pool)
+        if pool is None or not pool.least:
+            return False
+        leaving = sum(each.pool == pool.name for each in out.idle if each.name in gone)
+        return out.live_by_pool.get(pool.name, 0) - leaving <= pool.least
+
+    def _calm(self, out: Outlook) -> str:
+        parts = [f"{out.running} slots work, {len(out.idle)} nodes are empty"]
+        if out.queued:
+            parts.append(
+                f"{out.queued} slots of work wait for {out.coming} that boot, or for "
+                "slots that are free before a boot would help"
+            )
+        if out.never:
+            parts.append(f"{out.never} pieces of work fit no pool of this farm")
+        return "; ".join(parts)

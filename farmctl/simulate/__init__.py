@@ -1,0 +1,1 @@
+"""Replays of workloads: what a policy would have cost on a site's own accounting."""

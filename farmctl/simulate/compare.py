@@ -1,0 +1,115 @@
+"""Several policies on one workload, side by side.
+
+The result is a value that `report` draws and that the command line prints.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from farmctl.simulate.bounds import Bounds, bounds
+from farmctl.simulate.cloudmodel import CloudModel
+from farmctl.simulate.engine import Policy, replay
+from farmctl.simulate.measures import PRICES, Measures, measure, series
+from farmctl.simulate.own import own
+from farmctl.simulate.peers.catalogue import PEERS
+from farmctl.simulate.trace import Trace
+
+POINTS = 1500
+"""Points of a curve over time; more than a screen is wide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One policy's replay: its figures, its sizes over time, its waits.
+
+    `price` is the price of waiting that the policy was made for, None for the rules of
+    others, which know none. `course` has time, demand and ready nodes; `waits` seconds
+    and how many tasks waited so long.
+    """
+
+    measures: Measures
+    price: float | None
+    course: tuple[tuple[float, int, int], ...]
+    waits: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All runs on one workload. `bounds` hold for farms where nobody waits."""
+
+    trace: str
+    jobs: int
+    tasks: int
+    cloud: CloudModel
+    pools: tuple[tuple[str, int], ...]
+    bounds: Bounds
+    runs: tuple[Run, ...]
+
+    def best_peer(self, price: float) -> Run | None:
+        """Return the cheapest of the others' rules at this price of waiting."""
+        peers = [run for run in self.runs if run.price is None]
+        return min(peers, key=lambda run: run.measures.cost(price), default=None)
+
+
+def compare(
+    trace: Trace,
+    *,
+    cloud: CloudModel,
+    pools: Mapping[str, int],
+    prices: Sequence[float] = PRICES,
+    peers: Sequence[str] = tuple(PEERS),
+    period: float = 0.0,
+) -> Comparison:
+    """Replay the trace under farmctl at each price and under the named peers.
+
+    Args:
+        trace: The workload.
+        cloud: The cloud; every policy meets the same draws.
+        pools: Slots by pool; peers use the first pool only.
+        prices: Prices of waiting for farmctl's policy.
+        peers: Names from `catalogue.PEERS`.
+        period: Seconds between farmctl's looks; 0 for event by event.
+    """
+    shapes = dict(pools)
+    first = next(iter(shapes.values()))
+    return Comparison(
+        trace=trace.name,
+        jobs=len(trace.jobs),
+        tasks=trace.tasks,
+        cloud=cloud,
+        pools=tuple(shapes.items()),
+        bounds=bounds(trace, slots=first, turn=cloud.boot + cloud.stop),
+        runs=tuple(
+            _run(trace, policy, price, cloud, shapes)
+            for policy, price in _policies(cloud, shapes, prices, peers, period)
+        ),
+    )
+
+
+def _policies(
+    cloud: CloudModel,
+    pools: dict[str, int],
+    prices: Sequence[float],
+    peers: Sequence[str],
+    period: float,
+) -> Iterator[tuple[Policy, float | None]]:
+    for price in prices:
+        yield own(price, cloud=cloud, pools=pools, period=period), price
+    for name in peers:
+        yield PEERS[name](), None
+
+
+def _run(
+    trace: Trace,
+    policy: Policy,
+    price: float | None,
+    cloud: CloudModel,
+    pools: dict[str, int],
+) -> Run:
+    farm = replay(trace, policy, cloud=cloud, pools=pools)
+    return Run(
+        measures=measure(policy.name, farm),
+        price=price,
+        course=tuple(series(farm.ledger, POINTS)),
+        waits=tuple(sorted(farm.ledger.waits.items())),
+    )

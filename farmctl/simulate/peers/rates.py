@@ -1,0 +1,169 @@
+"""Rules that move a size step by step: OneFlow, HPA, COBalD's controllers."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import ceil, floor
+
+from farmctl.simulate.farm import READY, Farm, Node
+
+
+def drain_down(farm: Farm, count: int) -> None:
+    """Take `count` nodes out: boots first, then by work left to end, with drains.
+
+    A drain is not taken back, as these projects do not.
+    """
+    for node in list(farm.booting.values())[::-1][:count]:
+        farm.stop(node)
+        count -= 1
+    ready = [n for n in farm.nodes.values() if n.state == READY and not n.draining]
+    ready.sort(key=lambda node: (node.busy, -node.id))
+    for node in ready[: max(0, count)]:
+        if node.busy:
+            farm.drain(node)
+        else:
+            farm.stop(node)
+
+
+def reap(farm: Farm) -> None:
+    """End drained nodes that have become empty."""
+    gone = [n for n in farm.nodes.values() if n.draining and not n.busy]
+    for node in gone:
+        farm.stop(node)
+
+
+@dataclass(slots=True, kw_only=True)
+class OneFlow:
+    """OneFlow's elasticity policies: one step, then a cool-down.
+
+    q > 0: a step more (a share of the size, or 1); less than half busy and no queue:
+    one less. Quirk left out: it ends the oldest nodes with their jobs; here they drain.
+    """
+
+    name: str = "OneFlow +-1"
+    period: float = 90.0
+    share: float = 0.0
+    cooldown: float = 300.0
+    least: int = 1
+    _calm: float = 0.0
+
+    def act(self, farm: Farm) -> float:
+        """Look once."""
+        reap(farm)
+        now = farm.now
+        if farm.live < self.least:
+            farm.start(self.least - farm.live)
+        if farm.booting:
+            self._calm = now + self.cooldown
+        elif now >= self._calm:
+            ready = [
+                n for n in farm.nodes.values() if n.state == READY and not n.draining
+            ]
+            if farm.queued:
+                step = max(1, floor(len(ready) * self.share)) if self.share else 1
+                farm.start(step)
+                self._calm = now + self.cooldown
+            elif len(ready) > self.least:
+                fill = sum(n.busy / n.slots for n in ready) / len(ready)
+                if fill < 0.5:  # noqa: PLR2004 - the policy's own expression
+                    drain_down(farm, 1)
+                    self._calm = now + self.cooldown
+        return now + self.period
+
+
+@dataclass(slots=True, kw_only=True)
+class HorizontalPodAutoscaler:
+    """Kubernetes' HPA on demand per slot: target 80 %, tolerance, stabilisation."""
+
+    name: str = "HPA 80 %"
+    period: float = 15.0
+    target: float = 0.8
+    tolerance: float = 0.1
+    stabilisation: float = 300.0
+    least: int = 1
+    _seen: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def act(self, farm: Farm) -> float:
+        """Look once."""
+        reap(farm)
+        now, current = farm.now, farm.live
+        if not current:
+            farm.start(self.least)
+            return now + self.period
+        staying = sum(n.busy for n in farm.nodes.values() if not n.draining)
+        ratio = (farm.queued + staying) / (current * farm.slots) / self.target
+        wanted = current if abs(ratio - 1) <= self.tolerance else ceil(current * ratio)
+        wanted = max(self.least, wanted)
+        while self._seen and self._seen[-1][1] <= wanted:
+            self._seen.pop()
+        self._seen.append((now, wanted))
+        while self._seen[0][0] < now - self.stabilisation:
+            self._seen.popleft()
+        if wanted > current:
+            farm.start(wanted - current)
+        elif self._seen[0][1] < current:
+            drain_down(farm, current - self._seen[0][1])
+        return now + self.period
+
+
+@dataclass(slots=True, kw_only=True)
+class Cobald:
+    """COBalD's Linear or RelativeSupply controller over a FactoryPool of drones.
+
+    Utilisation and allocation are the mean fill of the drones that have joined, 1 where
+    there is none. The controller is integrated between looks, which come when the farm
+    changes and at least every 10 s; the pool acts every 30 s.
+    """
+
+    name: str = "COBalD linear"
+    period: float = 10.0
+    rate: float = 1.0
+    low: float = 0.9
+    high: float = 0.9
+    relative: bool = False
+    _demand: float = 0.0
+    _asked: float = 0.0
+    _last: float = 0.0
+    _fill: float = 1.0
+
+    def act(self, farm: Farm) -> float:
+        """Look once."""
+        now = farm.now
+        ready = [n for n in farm.nodes.values() if n.state == READY and not n.draining]
+        fill, self._fill = (
+            self._fill,
+            sum(n.busy / n.slots for n in ready) / len(ready) if ready else 1.0,
+        )
+        supply = farm.slots * len(ready)
+        if self.relative:
+            scale = 0.9 if fill < self.low else 1.1 if fill > self.high else 1.0
+            self._demand = max(float(farm.slots), supply * scale)
+        elif fill < self.low:
+            self._demand = max(0.0, self._demand - self.rate * (now - self._last))
+        elif fill > self.high:
+            self._demand += self.rate * (now - self._last)
+        self._last = now
+        self._asked = floor(self._demand)
+        if now % 30 == 0:
+            self._pool(farm)
+        reap(farm)
+        return now + self.period
+
+    def _pool(self, farm: Farm) -> None:
+        live: list[Node] = [n for n in farm.nodes.values() if not n.draining]
+        total = sum(node.slots for node in live)
+        if total > self._asked:
+            excess = total - self._asked
+            live.sort(key=lambda node: node.busy)
+            for node in live:
+                if node.slots > excess:
+                    break
+                excess -= node.slots
+                if node.busy:
+                    farm.drain(node)
+                else:
+                    farm.stop(node)
+        else:
+            while total < self._asked:
+                if not farm.start(1):
+                    break
+                total += farm.slots

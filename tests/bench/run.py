@@ -2,8 +2,8 @@
 
 A benchmark is not a test: it prints figures and their targets, and its exit status says
 whether all were kept. Names on the command line choose among
-`help apply again many`; without any, all of them run (about eleven minutes, most of them
-spent on filling a cloud with 10,000 VMs).
+`help apply again many`; without any, all of them run (about eleven minutes, most of
+them spent on filling a cloud with 10,000 VMs).
 """
 
 import statistics

@@ -153,6 +153,14 @@ class Cloud(Protocol):
         """
         ...
 
+    def forget(self, vm_id: int) -> None:
+        """End a VM whose hypervisor does not answer; gone is a success.
+
+        Terminating it would be accepted and come to nothing, since nobody carries it
+        out. OpenNebula is told to delete it, which takes ADMIN right.
+        """
+        ...
+
     def mark(self, vm_id: int, mark: Mark) -> None:
         """Replace the mark of a VM."""
         ...

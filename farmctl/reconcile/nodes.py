@@ -139,7 +139,10 @@ class Nodes:
                 )
         self._run.gate()
         try:
-            self._cloud.end(vm_id, force=True)
+            if self._state(vm_id) is VmState.UNKNOWN:
+                self._cloud.forget(vm_id)
+            else:
+                self._cloud.end(vm_id, force=True)
         except NotAuthorisedError:
             self._run.patiently(lambda: self._cloud.end(vm_id))
 

@@ -309,6 +309,12 @@ class OpenNebula:
                 raise
             self._wire.call("one.vm.recover", vm_id, _RECOVER_DELETE, repeatable=True)
 
+    def forget(self, vm_id: int) -> None:
+        try:
+            self._wire.call("one.vm.recover", vm_id, _RECOVER_DELETE, repeatable=True)
+        except GoneError:
+            return
+
     def mark(self, vm_id: int, mark: Mark) -> None:
         written = text.emit(tags.mark_attributes(mark))
         self._wire.call("one.vm.update", vm_id, written, _MERGE, repeatable=True)

@@ -1,0 +1,64 @@
+"""What may still be working is not ended because nobody hears of it."""
+
+import pytest
+from rig import farm_of, problems
+
+from farmctl.reconcile import Options, Result, apply, scale
+
+HASTY = "deadlines: {running: 2s, ready: 2s}"
+
+
+@pytest.fixture
+def hasty(make_world, own):
+    """A world whose patience with a node is short."""
+    site = own.site.replace("deadlines: {running: 60s, ready: 60s}", HASTY)
+    assert HASTY in site
+    return make_world(own, site=site)
+
+
+def vms_of(world, name):
+    return {vm.name: vm for vm in world.cloud.look().farm(name).vms}
+
+
+def test_a_head_whose_hypervisor_is_silent_waits_for_consent(world, opennebula):
+    assert apply(world, farm_of("alice")).complete
+    head = vms_of(world, "alice")["alice-head"]
+    opennebula.kill_host(head.host)
+    opennebula.turn(60)
+    outcome = apply(world, farm_of("alice"))
+    (skipped,) = [each for each in outcome.steps if each.subject == "alice-head"]
+    assert skipped.result is Result.SKIPPED
+    assert "(--interrupt)" in skipped.reason
+    assert vms_of(world, "alice")["alice-head"].id == head.id
+    assert problems(apply(world, farm_of("alice"), Options(interrupt=True))) == []
+    assert vms_of(world, "alice")["alice-head"].id != head.id
+
+
+def test_a_batch_worker_that_ran_before_is_not_ended_for_being_late(
+    world, hasty, opennebula
+):
+    with opennebula.fault("boot", effect="never_ready", name="alice-wn-001"):
+        apply(world, farm_of("alice"), Options(timeout=5.0))
+    silent = vms_of(world, "alice")["alice-wn-001"]
+    outcome = apply(hasty, farm_of("alice"))
+    (late,) = outcome.of(Result.FAILED)
+    assert late.subject == "alice-wn-001"
+    assert "It is left as it is." in late.reason
+    assert vms_of(world, "alice")["alice-wn-001"].id == silent.id
+
+
+def test_a_vm_that_is_no_longer_shown_is_not_waited_for_for_ever(
+    hasty, opennebula, monkeypatch
+):
+    assert apply(hasty, farm_of("alice")).complete
+    shown = type(hasty.cloud).vms
+
+    def hidden(cloud, ids):
+        return [vm for vm in shown(cloud, ids) if vm.name != "alice-wn-003"]
+
+    monkeypatch.setattr(type(hasty.cloud), "vms", hidden)
+    with opennebula.fault("boot", effect="never_ready", name="alice-wn-003"):
+        outcome = scale(hasty, "alice", "wn", 3)
+    (lost,) = outcome.of(Result.FAILED)
+    assert lost.subject == "alice-wn-003"
+    assert "no longer shows the VM" in lost.reason

@@ -40,7 +40,9 @@ class Vm:
     """One VM as OpenNebula shows it, ours or a stranger's.
 
     `since` is STIME, seconds since the epoch. `error` is OpenNebula's ERROR attribute,
-    `sched_message` the scheduler's word on why it waits.
+    `sched_message` the scheduler's word on why it waits. `host_key` is the SSH host key
+    that the guest has told of itself, `TYPE BASE64`. `router_files` are a router's
+    files as its context carries them; both may be empty.
     """
 
     id: int
@@ -59,6 +61,8 @@ class Vm:
     error: str = ""
     sched_message: str = ""
     state_name: str = ""
+    host_key: str = ""
+    router_files: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

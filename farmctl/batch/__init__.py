@@ -1,0 +1,1 @@
+"""The batch port and its adapters: what work waits, runs, and where."""

@@ -1,0 +1,1 @@
+"""Configuring guests: runs the playbooks of the top folder with ansible-runner."""

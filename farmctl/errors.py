@@ -6,6 +6,11 @@
     ├── FarmLockedError       another operator is changing this farm
     ├── ExhaustedError        no class C or public address is left
     ├── NotPossibleError      asked for something that a law or a limit forbids
+    ├── BatchError            the batch system's answer, or the lack of one
+    │   ├── BatchAwayError        the head or the batch system's server does not answer
+    │   ├── BatchAnswerError      an answer that cannot be read, or is cut off
+    │   ├── BatchRefusedError     the batch system refuses what was asked
+    │   └── WrongBatchError       another batch system, or a version that cannot be read
     └── CloudError            OpenNebula's answer, or the lack of one
         ├── UnreachableError      nothing was sent: repeating is harmless
         ├── AnswerLostError       sent, but no answer: look again before repeating
@@ -87,6 +92,26 @@ class ExhaustedError(FarmctlError):
 
 class NotPossibleError(FarmctlError):
     """Asked for something that a law, a limit or the site's capacity forbids."""
+
+
+class BatchError(FarmctlError):
+    """The batch system's answer, or the lack of one."""
+
+
+class BatchAwayError(BatchError):
+    """The head or the batch system's server does not answer: it shows nothing."""
+
+
+class BatchAnswerError(BatchError):
+    """An answer that cannot be read, is cut off or contradicts itself."""
+
+
+class BatchRefusedError(BatchError):
+    """The batch system refuses what was asked."""
+
+
+class WrongBatchError(BatchError):
+    """It is another batch system, or a version whose answers cannot be read."""
 
 
 class CloudError(FarmctlError):

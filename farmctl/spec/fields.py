@@ -210,6 +210,11 @@ SshKey = Annotated[
     AfterValidator(ssh_keys.ssh_key),
     _schema(r"^\s*(ssh|ecdsa|sk)-\S+ \S+.*$", "ssh-ed25519 AAAAC3… user@example.org"),
 ]
+UserName = Annotated[
+    str,
+    AfterValidator(text.user_name),
+    _schema(r"^[a-z_][a-z0-9_-]{0,31}$", "root"),
+]
 VariableName = Annotated[
     str, AfterValidator(text.variable_name), _schema("^[A-Z][A-Z0-9_]{0,63}$", "VO")
 ]

@@ -22,6 +22,7 @@ from farmctl.spec.fields import (
     Requirement,
     SiteName,
     SshKeys,
+    UserName,
 )
 
 Driver = Literal["802.1Q", "vxlan", "ovswitch", "bridge", "dummy"]
@@ -120,6 +121,17 @@ class Admin(Written):
     """Public keys that are put on every node."""
 
 
+class Login(Written):
+    """How farmctl logs in to nodes, for what can only be done inside of them."""
+
+    user: UserName = "root"
+    """The user; it takes root to change a router."""
+
+    key_file: FileName | None = None
+    """The private SSH key, readable by its owner alone; its public half belongs among
+    admin.ssh_keys. Without it the keys of ssh-agent and of ~/.ssh are tried."""
+
+
 class Deadlines(Written):
     """How long a node may take, before it counts as sick."""
 
@@ -164,6 +176,10 @@ class Site(WrittenFile):
 
     admin: Admin = Field(default_factory=Admin)
     """The people who run the site."""
+
+    login: Login | None = None
+    """How farmctl logs in to nodes; without it it never does: routers are then changed
+    through OpenNebula alone, and nothing is configured in a node or looked at."""
 
     deadlines: Deadlines = Field(default_factory=Deadlines)
     """How long a node may take, before it counts as sick."""

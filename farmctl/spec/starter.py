@@ -45,6 +45,10 @@ readiness: onegate                # `running` where the site has no OneGate
 # admin:
 #   addresses: [192.0.2.0/24]
 #   ssh_keys: [ssh-ed25519 AAAA... admin@example.org]
+
+# How farmctl logs in to nodes: to change routers while they run, to configure nodes,
+# for `farmctl check` and `farmctl ssh`. The key's public half goes into admin.ssh_keys.
+# login: {user: root, key_file: ~/.ssh/farmctl}
 """
 
 FARM = """\

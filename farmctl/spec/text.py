@@ -50,6 +50,7 @@ _LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NODE_OF_POOL = re.compile(r"([a-z][a-z0-9-]*)-([0-9]{3})")
 _IMAGE_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -226,6 +227,16 @@ def file_name(text: str) -> str:
     if not text.strip():
         raise Wrong("the path of a file cannot be empty.")
     _printable(text)
+    return text
+
+
+def user_name(text: str) -> str:
+    """Refuse what Linux takes for no user."""
+    if not _USER.fullmatch(text):
+        raise Wrong(
+            f"{show(text)} is not the name of a user.",
+            "Use a-z, 0-9, '_' and '-', at most 32 characters, such as root.",
+        )
     return text
 
 

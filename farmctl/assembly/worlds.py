@@ -63,7 +63,7 @@ def world(
     Raises:
         FarmctlError: the cloud cannot be chosen; nothing was asked of it yet.
     """
-    from farmctl.context import contexts  # noqa: PLC0415 - jinja2 is heavy
+    from farmctl.context import contexts, routers  # noqa: PLC0415 - jinja2 is heavy
     from farmctl.reconcile import Silence, World  # noqa: PLC0415 - heavy
 
     clock = SystemClock()
@@ -76,6 +76,7 @@ def world(
             journal=journal(announce),
             contexts=contexts,
             progress=Silence() if progress is None else progress,
+            routers=routers,
         )
     finally:
         cloud.close()

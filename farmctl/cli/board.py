@@ -16,6 +16,8 @@ from farmctl.model.nodes import Phase
 from farmctl.model.steps import (
     AwaitNode,
     ChangeObject,
+    ChangeRouter,
+    ConfigureNodes,
     CreateNode,
     CreateObject,
     DeleteObject,
@@ -238,8 +240,10 @@ def done(step: Step) -> str:
     match step:
         case CreateObject() | CreateNode():
             return "made"
-        case ChangeObject():
+        case ChangeObject() | ChangeRouter():
             return "changed"
+        case ConfigureNodes():
+            return "done"
         case DeleteObject():
             return "deleted"
         case ReplaceNode():

@@ -24,6 +24,8 @@ _VERBS = {
     "RemoveNode": ("node", "ended"),
     "StartNode": ("node", "started"),
     "AwaitNode": ("node", "awaited"),
+    "ChangeRouter": ("router", "changed"),
+    "ConfigureNodes": ("configuration", "done"),
 }
 """What the steps in the journal are called."""
 

@@ -26,6 +26,8 @@ _ACTIONS = {
     "RemoveNode": "remove-node",
     "StartNode": "start-node",
     "AwaitNode": "await-node",
+    "ChangeRouter": "change-router",
+    "ConfigureNodes": "configure-nodes",
 }
 """The kinds of step, named as in the JSON of plans."""
 

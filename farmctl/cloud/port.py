@@ -4,13 +4,13 @@ Small on purpose. Everything above speaks to this `Protocol`; `opennebula` is it
 adapter, and the embedded cloud is reached through it like any other. Each method makes
 the calls its docstring names and no more; errors are those of `farmctl.errors`.
 
-What may be repeated: reading, `change`, `delete`, `end`, `start` and `mark` are
-harmless to repeat, and the adapter does so after a time-out. `create`, `instantiate`
+What may be repeated: reading, `change`, `delete`, `end`, `start`, `mark` and
+`reconfigure` are harmless to repeat, and the adapter does so after a time-out. `create`, `instantiate`
 and `deploy` are not: a lost answer is raised as `AnswerLostError`, and the caller looks
 again before it asks again.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from farmctl.model.attributes import Attributes, Kind
@@ -163,6 +163,17 @@ class Cloud(Protocol):
 
     def mark(self, vm_id: int, mark: Mark) -> None:
         """Replace the mark of a VM."""
+        ...
+
+    def reconfigure(self, vm_id: int, context: Mapping[str, str]) -> None:
+        """Set variables of a VM's CONTEXT; all others stay as they are.
+
+        A running VM takes part in it: it is busy for a moment (HOTPLUG), and its guest
+        sees its context anew. Nothing else about it changes.
+
+        Raises:
+            BusyError: it is in no state for this.
+        """
         ...
 
     def close(self) -> None:

@@ -62,6 +62,18 @@ def variable(flavour: Flavour, values: RouterValues) -> Mapping[str, str]:
     return {bundle.VARIABLE: text}
 
 
+def differences(before: str, after: str) -> tuple[str, ...]:
+    """Return the lines that differ between two texts that `variable` gave.
+
+    Where the first is empty or none of those, every line counts as new.
+    """
+    try:
+        old = bundle.unpack(before) if before else {}
+    except NotPossibleError:
+        old = {}
+    return changes(old, bundle.unpack(after))
+
+
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """Return the lines that differ, each as `FILE: + line` or `FILE: - line`."""
     found: list[str] = []

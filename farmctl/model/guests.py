@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from farmctl.model.nodes import Role, VmState
+from farmctl.model.nodes import Role, VmState, node_name
 from farmctl.model.view import FarmView
 
 
@@ -42,6 +42,20 @@ class Ran:
     err: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestProgress:
+    """How far the configuring of one guest has come; told from any thread.
+
+    `task` is what is done there now, or was done last. `over`: nothing more is to be
+    done; then `failure` says why it failed, and is empty if it did not.
+    """
+
+    name: str
+    task: str
+    over: bool = False
+    failure: str = ""
+
+
 class Shell(Protocol):
     """Runs commands in the guests of one farm; safe to call from several threads."""
 
@@ -63,12 +77,15 @@ class Shell(Protocol):
 
 
 def guests(farm: FarmView) -> tuple[Guest, ...]:
-    """Return the farm's nodes that run, by their names; strangers are none."""
+    """Return the farm's nodes that run, by their names; strangers are none.
+
+    The name is the one that the router knows, whatever somebody called the VM since.
+    """
     inner = None if farm.network is None else farm.network.id
     found = [
         Guest(
             vm_id=vm.id,
-            name=vm.name,
+            name=node_name(farm.farm, vm.tag.role, vm.tag.pool, vm.tag.ordinal),
             role=vm.tag.role,
             pool=vm.tag.pool,
             address=next((n.address for n in vm.nics if n.network_id == inner), ""),

@@ -71,13 +71,15 @@ class Mark:
     """What was noted on a node while it lived, in the vector FARMCTL_MARK.
 
     `draining`: gets no new work. `aside`: sick, out of the counts, with the `reason`.
-    `attempts`: how many times this node was made anew after a failure.
+    `attempts`: how many times this node was made anew after a failure. `configured`:
+    the digest of the configuration that this node was given last, empty if none.
     """
 
     draining: bool = False
     aside: bool = False
     reason: str = ""
     attempts: int = 0
+    configured: str = ""
 
 
 def phase(state: VmState, *, reported_ready: bool, readiness: Readiness) -> Phase:

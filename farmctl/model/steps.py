@@ -160,9 +160,43 @@ class AwaitNode:
     cause: Cause = Cause.CHANGE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRouter:
+    """Give the router that runs other files, in place.
+
+    `files` is the variable of its context that carries them and the text in it, which
+    is what the router itself takes as well. `changes` are the lines that differ, each
+    as `FILE: + line` or `FILE: - line`. `leavers` are the names of nodes that the files
+    no longer know: the step is taken when those have ended, and not before.
+    """
+
+    vm_id: int
+    name: str
+    variable: str
+    files: str
+    changes: tuple[str, ...]
+    leavers: tuple[str, ...] = ()
+    because: str
+    cause: Cause = Cause.CHANGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigureNodes:
+    """Configure the guests of some nodes, once those are ready.
+
+    `names` are the nodes', `configuration` the digest of all that configuring rests
+    on, which each of them is marked with when it is done.
+    """
+
+    names: tuple[str, ...]
+    configuration: str
+    because: str
+    cause: Cause = Cause.CHANGE
+
+
 Step: TypeAlias = (
     "CreateObject | ChangeObject | DeleteObject | CreateNode | ReplaceNode "
-    "| RemoveNode | StartNode | AwaitNode"
+    "| RemoveNode | StartNode | AwaitNode | ChangeRouter | ConfigureNodes"
 )
 
 
@@ -214,7 +248,7 @@ def glyph(step: Step) -> Glyph:
     match step:
         case CreateObject() | CreateNode():
             return Glyph.CREATE if step.cause is Cause.CHANGE else Glyph.DRIFT
-        case ChangeObject():
+        case ChangeObject() | ChangeRouter() | ConfigureNodes():
             return Glyph.CHANGE if step.cause is Cause.CHANGE else Glyph.DRIFT
         case ReplaceNode():
             return Glyph.REPLACE if step.cause is Cause.CHANGE else Glyph.DRIFT

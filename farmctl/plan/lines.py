@@ -15,6 +15,8 @@ from farmctl.model.steps import (
     AwaitNode,
     Cause,
     ChangeObject,
+    ChangeRouter,
+    ConfigureNodes,
     CreateNode,
     CreateObject,
     DeleteObject,
@@ -42,7 +44,8 @@ _NodeStep = CreateNode | ReplaceNode | RemoveNode | StartNode | AwaitNode
 class PlanLine:
     """One line: the sign, whom it is about, what is done and why, what it means.
 
-    `count` is how many steps it stands for.
+    `count` is how many steps it stands for; 0 where others tell of the same. `details`
+    are lines below it for whoever wants to know more.
     """
 
     glyph: Glyph
@@ -50,6 +53,7 @@ class PlanLine:
     what: str
     effect: str = ""
     count: int = 1
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +101,17 @@ def lines(plan: Plan) -> list[PlanLine]:
     drawn: list[PlanLine] = []
     told = _Told.of(plan)
     for step in plan.steps:
-        if isinstance(step, _NodeStep):
-            alike = groups.pop(_alike(step), None)
-            if alike is not None:
-                drawn.append(_node_line(plan, alike))
-        else:
-            drawn += _object_lines(step, plan, told)
+        match step:
+            case ChangeRouter():
+                drawn += _router_lines(step, plan)
+            case ConfigureNodes():
+                drawn.append(_configured(step, plan))
+            case CreateObject() | ChangeObject() | DeleteObject():
+                drawn += _object_lines(step, plan, told)
+            case _:
+                alike = groups.pop(_alike(step), None)
+                if alike is not None:
+                    drawn.append(_node_line(plan, alike))
     return drawn
 
 
@@ -143,8 +152,10 @@ def subject(step: Step, farm: str) -> str:
     match step:
         case CreateObject() | ChangeObject() | DeleteObject():
             return _object_subject(step.kind, step.name, farm)
-        case RemoveNode():
+        case RemoveNode() | ChangeRouter():
             return _short(step.name, farm)
+        case ConfigureNodes():
+            return "configuration"
         case CreateNode() | ReplaceNode() | StartNode() | AwaitNode():
             return _short(step.node.name, farm)
         case _:
@@ -196,22 +207,30 @@ class _Told:
     """What is told elsewhere in the plan.
 
     `others`: there is more than the document. `forwards`: changed ones are told.
-    `remade`: templates whose nodes are made anew.
+    `router`: what is done to it. `remade`: templates whose nodes are made anew.
     """
 
     others: bool
     forwards: bool
+    router: type[Step] | None
     remade: frozenset[str]
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
         return cls(
             others=not all(_is_document(step) for step in plan.steps),
-            forwards=any(
-                line.startswith(_FORWARD)
-                for step in plan.steps
-                if isinstance(step, ChangeObject) and step.kind is Kind.DOCUMENT
-                for line in step.changes
+            forwards=bool(_forwards(plan)),
+            router=next(
+                (
+                    type(step)
+                    for step in plan.steps
+                    if isinstance(step, ChangeRouter)
+                    or (
+                        isinstance(step, CreateNode | ReplaceNode)
+                        and step.node.role is Role.ROUTER
+                    )
+                ),
+                None,
             ),
             remade=frozenset(
                 step.node.template
@@ -243,7 +262,7 @@ def _object_lines(
                 or (step.kind is Kind.TEMPLATE and step.name in told.remade)
             )
             if not hidden:
-                yield from _changed(step, plan, others=told.others)
+                yield from _changed(step, plan, told)
         case _:
             assert_never(step)
 
@@ -272,20 +291,21 @@ def _created(step: CreateObject, plan: Plan) -> str:
             assert_never(step.kind)
 
 
-def _changed(step: ChangeObject, plan: Plan, *, others: bool) -> Iterator[PlanLine]:
-    told = step.cause is Cause.DRIFT or not others
+def _changed(step: ChangeObject, plan: Plan, told: _Told) -> Iterator[PlanLine]:
+    shown = step.cause is Cause.DRIFT or not told.others
     name = _object_subject(step.kind, step.name, plan.farm)
     forwards = [line for line in step.changes if line.startswith(_FORWARD)]
     rest = [line for line in step.changes if not line.startswith(_FORWARD)]
     if step.kind is Kind.DOCUMENT:
-        for line in forwards:
+        # Where the router's own step is there, that tells it.
+        for line in forwards if told.router is not ChangeRouter else ():
             yield PlanLine(
                 glyph=glyph(step),
                 subject="router",
                 what=line,
-                effect=_IN_PLACE,
+                effect="" if told.router else _IN_PLACE,
             )
-        rest = rest if told else []
+        rest = rest if shown else []
     effect = _IN_PLACE
     if step.cause is Cause.DRIFT:
         effect = "by hand; will be put back"
@@ -295,6 +315,62 @@ def _changed(step: ChangeObject, plan: Plan, *, others: bool) -> Iterator[PlanLi
         effect = "for nodes made from now on"
     for line in rest:
         yield PlanLine(glyph=glyph(step), subject=name, what=line, effect=effect)
+
+
+def _router_lines(step: ChangeRouter, plan: Plan) -> Iterator[PlanLine]:
+    """Yield what changes on the router: by forward, or else in one line."""
+    said = _forwards(plan) if not step.leavers else []
+    for index, line in enumerate(said or [step.because]):
+        yield PlanLine(
+            glyph=glyph(step),
+            subject=subject(step, plan.farm),
+            what=line,
+            effect=_IN_PLACE,
+            details=step.changes if index == max(len(said), 1) - 1 else (),
+        )
+
+
+def _forwards(plan: Plan) -> list[str]:
+    return [
+        line
+        for step in plan.steps
+        if isinstance(step, ChangeObject) and step.kind is Kind.DOCUMENT
+        for line in step.changes
+        if line.startswith(_FORWARD)
+    ]
+
+
+def _configured(step: ConfigureNodes, plan: Plan) -> PlanLine:
+    new = {
+        each.node.name
+        for each in plan.steps
+        if isinstance(each, CreateNode | ReplaceNode)
+    }
+    names = [_short(name, plan.farm) for name in step.names]
+    shown = ", ".join(_together(names))
+    return PlanLine(
+        glyph=glyph(step),
+        subject=subject(step, plan.farm),
+        what=f"{step.because}: {shown}",
+        effect="once they are ready" if new else "",
+        count=len(set(step.names) - new),
+    )
+
+
+def _together(names: Sequence[str]) -> Iterator[str]:
+    """Yield names, those that count on from each other as ranges."""
+    pools: dict[str, list[int]] = {}
+    for name in names:
+        pool, _, digits = name.rpartition("-")
+        if pool and digits.isdecimal():
+            pools.setdefault(pool, []).append(int(digits))
+        else:
+            yield name
+    for pool, ordinals in pools.items():
+        found = ranges(ordinals)
+        yield from (f"{pool}-{each}" for each in found[:_MOST_RANGES])
+        if len(found) > _MOST_RANGES:
+            yield f"{len(found) - _MOST_RANGES} more ranges of {pool}"
 
 
 def _alike(step: _NodeStep) -> tuple[object, ...]:

@@ -13,6 +13,8 @@ from farmctl.errors import InputError, Mistake
 from farmctl.model.steps import (
     AwaitNode,
     ChangeObject,
+    ChangeRouter,
+    ConfigureNodes,
     CreateNode,
     CreateObject,
     DeleteObject,
@@ -98,8 +100,8 @@ def as_json(plan: Plan) -> dict[str, Json]:
     """Return a plan as `plan --json` shows it.
 
     `steps` are in order, with the number of their wave from 1; `action` is one of
-    create, change, delete, create-node, replace-node, remove-node, start-node and
-    await-node. Attributes are left out: they may hold what is nobody's business.
+    create, change, delete, create-node, replace-node, remove-node, start-node,
+    await-node, change-router and configure-nodes. Attributes are left out: they may hold what is nobody's business.
     """
     counts = lines.summary(plan)
     return {
@@ -193,6 +195,17 @@ def _step(step: Step, plan: Plan) -> dict[str, Json]:
                 "node": _node(step.node),
                 **shown,
             }
+        case ChangeRouter():
+            return {
+                "action": "change-router",
+                "vm": step.vm_id,
+                "name": step.name,
+                "changes": list(step.changes),
+                "after": list(step.leavers),
+                **shown,
+            }
+        case ConfigureNodes():
+            return {"action": "configure-nodes", "names": list(step.names), **shown}
         case _:
             assert_never(step)
 

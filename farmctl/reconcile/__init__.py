@@ -34,6 +34,7 @@ from farmctl.reconcile.statuses import farm_status, status
 from farmctl.reconcile.values import (
     Contexts,
     FarmStatus,
+    Guests,
     Journal,
     LockStatus,
     NodeStatus,
@@ -51,6 +52,7 @@ __all__ = [
     "Contexts",
     "Event",
     "FarmStatus",
+    "Guests",
     "Journal",
     "LockStatus",
     "LockTakenOver",

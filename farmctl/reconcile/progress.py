@@ -6,6 +6,7 @@ They are told from several threads. Nothing depends on whether anybody listens.
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from farmctl.model.guests import GuestProgress
 from farmctl.model.nodes import Phase
 from farmctl.model.steps import Plan, Step
 from farmctl.model.view import Holder
@@ -99,7 +100,7 @@ class CloudAway:
 
 Event: TypeAlias = (
     "PlanMade | WaveStarted | StepStarted | StepDone | StepFailed | NodePhase "
-    "| Retrying | WaitingForLock | LockTakenOver | CloudAway"
+    "| Retrying | WaitingForLock | LockTakenOver | CloudAway | GuestProgress"
 )
 
 

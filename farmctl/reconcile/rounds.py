@@ -264,6 +264,7 @@ def _proved(
         seconds=world.clock.monotonic() - began,
         complete=complete,
         left=left,
+        notes=tuple(run.notes),
         stopped=stopped,
     )
     outcome = replace(outcome, advice=run.advice or _advice(outcome))

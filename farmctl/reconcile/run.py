@@ -21,9 +21,12 @@ from farmctl.model.attributes import Attributes, Kind, Ref, Scalar, Vector
 from farmctl.model.steps import (
     AwaitNode,
     ChangeObject,
+    ChangeRouter,
+    ConfigureNodes,
     CreateNode,
     CreateObject,
     DeleteObject,
+    Note,
     Plan,
     RemoveNode,
     ReplaceNode,
@@ -71,8 +74,10 @@ def subject_of(step: Step) -> str:
             return f"{step.kind.value} {step.name}"
         case CreateNode() | ReplaceNode() | StartNode() | AwaitNode():
             return step.node.name
-        case RemoveNode():
+        case RemoveNode() | ChangeRouter():
             return step.name
+        case ConfigureNodes():
+            return "configuration"
         case _:
             assert_never(step)
 
@@ -144,6 +149,7 @@ class Run:
         self.made: set[int] = set()
         self.refused: set[str] = set()
         self.doubt = doubt
+        self.notes: list[Note] = []
         self.again: PlanAgainError | None = None
         self.stopped = ""
         self._stopped_by: FarmctlError | None = None

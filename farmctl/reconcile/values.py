@@ -5,7 +5,7 @@ go back to them. Nothing in here acts, and nothing in here decides.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -13,9 +13,11 @@ from typing import Protocol
 from farmctl.clock import Clock
 from farmctl.cloud.port import Cloud
 from farmctl.model.attributes import Attributes
+from farmctl.model.guests import Guest, GuestProgress
 from farmctl.model.nodes import Phase, Role
 from farmctl.model.steps import Note, Plan, Step
 from farmctl.model.view import Holder
+from farmctl.plan.routing import RouterFiles
 from farmctl.reconcile.progress import Progress
 from farmctl.spec import Farm, Site
 
@@ -28,6 +30,77 @@ class Journal(Protocol):
 
     def record(self, farm: str, event: str, because: str, **values: object) -> None:
         """Write one event of a farm with its reason; called from several threads."""
+        ...
+
+
+class Guests(Protocol):
+    """The way into the guests of a site's farms, where farmctl may log in to them.
+
+    Whether a farm is configured at all, and with what, is the implementation's to know;
+    when it is done, and to whom, is the round's. A farm is handed over as its document
+    declares it: it may come from no file.
+    """
+
+    def configuration(self, farm: Farm) -> str:
+        """Return the digest of everything that configuring this farm rests on.
+
+        At most 64 of a-z, A-Z, 0-9, `.`, `_` and `-`; empty if nothing configures it.
+        Asked often, and for every plan: quick, and without a connection.
+        """
+        ...
+
+    def change_router(self, farm: Farm, router: Guest, files: str) -> None:
+        """Put other files in force on the router that runs, and see that it answers.
+
+        A change that locks us out is taken back by the router itself. The same files
+        again change nothing.
+
+        Args:
+            farm: whose router.
+            router: where it is.
+            files: the text in which its context carries them.
+
+        Raises:
+            UnreachableError: it does not answer, before or after. What was changed has
+                been taken back by the router itself; the message says which.
+            RefusedError: it does not take these files; nothing was changed.
+            FarmctlError: it does not let us in; nothing was changed.
+        """
+        ...
+
+    def configure(
+        self,
+        farm: Farm,
+        guests: Sequence[Guest],
+        targets: frozenset[str],
+        report: Callable[[GuestProgress], None],
+        give_up: Callable[[], bool],
+    ) -> Mapping[str, str]:
+        """Configure some guests; what is as it should be is left alone.
+
+        Args:
+            farm: whose guests.
+            guests: all that are up, as the targets may have to know the others.
+            targets: the names of those to be configured.
+            report: is told how far each has come; from any thread.
+            give_up: is asked every second or so; once it says yes, what is under way
+                is ended in good order and all that is not done counts as that.
+
+        Returns:
+            For each target `""` if it is configured, else its task and message. A
+            target that is missing counts as not configured.
+
+        Raises:
+            FarmctlError: nothing could be configured at all.
+        """
+        ...
+
+    def retire(self, farm: Farm, guests: Sequence[Guest], names: Sequence[str]) -> None:
+        """Strike nodes that are gone off the farm's lists, such as the batch system's.
+
+        Raises:
+            FarmctlError: that could not be done; the farm goes on without.
+        """
         ...
 
 
@@ -59,6 +132,9 @@ class World:
     journal: Journal
     contexts: Contexts
     progress: Progress
+    routers: RouterFiles
+    guests: Guests | None = None
+    """None where farmctl may not log in: then nothing is configured."""
     tempo: Tempo = field(default_factory=Tempo)
 
 
@@ -112,7 +188,8 @@ class Outcome:
 
     `complete`: a look at the cloud afterwards proved that nothing is left to do (with
     nodes still on their way when nobody waits). `left` names what is left and why,
-    `advice` what to do next, empty when nothing. `stopped` says why the run ended
+    `notes` what went wrong beside
+    the steps, `advice` what to do next, empty when nothing. `stopped` says why the run ended
     before its end, if it did.
     """
 
@@ -122,6 +199,7 @@ class Outcome:
     seconds: float
     complete: bool
     left: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     stopped: str = ""
     advice: str = ""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from farmctl.clock import SystemClock
 from farmctl.cloud.opennebula import connect
-from farmctl.context import contexts
+from farmctl.context import contexts, routers
 from farmctl.journal import Journal
 from farmctl.reconcile import Silence, World, apply, make_plan
 from farmctl.spec import read_farm, read_site
@@ -28,6 +28,7 @@ def _world(folder: Path, endpoint: str, auth_file: str) -> World:
         clock=SystemClock(),
         journal=Journal(folder / "journal", now=time.time, warn=print),
         contexts=contexts,
+        routers=routers,
         progress=Silence(),
     )
 

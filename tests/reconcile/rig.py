@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from farmctl.clock import SystemClock
 from farmctl.cloud.opennebula import connect
-from farmctl.context import contexts
+from farmctl.context import contexts, routers
 from farmctl.model.nodes import VmState
 from farmctl.reconcile import (
     Options,
@@ -115,6 +115,7 @@ def world_at(endpoint, auth_file, site, *, tempo=FAST, patience=20.0, record=Non
         clock=SystemClock(),
         journal=listener,
         contexts=contexts,
+        routers=routers,
         progress=listener if record else Silence(),
         tempo=tempo,
     )

@@ -41,6 +41,7 @@ def world(cloud, *, clock=None, tempo=QUICK, record=None):
         clock=clock or SystemClock(),
         journal=record,
         contexts=None,
+        routers=None,
         progress=record,
         tempo=tempo,
     )

@@ -21,6 +21,7 @@ def test_who_slept_leaves_the_lock_and_the_body_of_who_took_the_farm_over():
         clock=clock,
         journal=record,
         contexts=None,
+        routers=None,
         progress=record,
         tempo=SLOW,
     )

@@ -319,6 +319,15 @@ class OpenNebula:
         written = text.emit(tags.mark_attributes(mark))
         self._wire.call("one.vm.update", vm_id, written, _MERGE, repeatable=True)
 
+    def reconfigure(self, vm_id: int, context: Mapping[str, str]) -> None:
+        """Set variables of CONTEXT; see the port.
+
+        Merged, not replaced: what OpenNebula itself has put there (ETH0_IP and the
+        like) may not be written, and what is not named stays.
+        """
+        written = text.emit({"CONTEXT": context})
+        self._wire.call("one.vm.updateconf", vm_id, written, _MERGE, repeatable=True)
+
     def close(self) -> None:
         self._wire.close()
 

@@ -7,6 +7,7 @@ drift for `plan` to name, never a crash.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -25,6 +26,7 @@ BODY = "BODY_BASE64"
 HOLDER = "HOLDER_BASE64"
 
 _UNMARKED = Mark()
+_DIGEST = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def tag_attributes(tag: Tag) -> Attributes:
@@ -93,6 +95,7 @@ def mark_attributes(mark: Mark) -> Attributes:
             "ASIDE": _yes(mark.aside),
             "REASON_BASE64": text.encode(mark.reason),
             "ATTEMPTS": str(mark.attempts),
+            **({"CONFIGURED": mark.configured} if mark.configured else {}),
         }
     }
 
@@ -108,6 +111,7 @@ def mark_of(template: etree._Element | None) -> Mark:
         aside=pairs.get("ASIDE", "").upper() == "YES",
         reason=text.decode(pairs.get("REASON_BASE64", "")) or "",
         attempts=max(0, tree.number(pairs.get("ATTEMPTS"))),
+        configured=_digest(pairs.get("CONFIGURED", "")),
     )
 
 
@@ -167,6 +171,11 @@ def _json_at(template: etree._Element | None, name: str) -> Any:
         return json.loads(decoded)
     except (ValueError, RecursionError):
         return None
+
+
+def _digest(value: str) -> str:
+    """Return a digest; the guest may write here, so what is none counts for nothing."""
+    return value if _DIGEST.fullmatch(value) else ""
 
 
 def _role(value: str) -> Role | None:

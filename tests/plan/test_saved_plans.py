@@ -82,8 +82,9 @@ def test_each_wrong_field_is_named(plan):
         "'network', 'template'."
     )
     assert at(["waves", 0, 0, "is"], "Reboot") == (
-        "plan.waves[0][0] 'Reboot' is none of AwaitNode, ChangeObject, CreateNode, "
-        "CreateObject, DeleteObject, RemoveNode, ReplaceNode, StartNode."
+        "plan.waves[0][0] 'Reboot' is none of AwaitNode, ChangeObject, ChangeRouter, "
+        "ConfigureNodes, CreateNode, CreateObject, DeleteObject, RemoveNode, "
+        "ReplaceNode, StartNode."
     )
     assert at(["waves", 0, 0, "attributes", "BODY"], 4) == (
         "plan.waves[0][0].attributes.BODY is neither a text nor a reference."

@@ -1,0 +1,5 @@
+"""Slurm 22.05 and later, by its own programs and their JSON."""
+
+from farmctl.batch.slurm.system import Slurm
+
+__all__ = ["Slurm"]

@@ -21,7 +21,7 @@ def check(farm: Farm, site: Site) -> list[Mistake]:
     The mistakes have a line where the farm was read from a file.
     """
     found: list[Mistake] = []
-    for breach in [*_images(farm, site), *_network(farm, site)]:
+    for breach in [*_images(farm, site), *_network(farm, site), *_login(farm, site)]:
         line, column = farm.origin.place(*breach.loc)
         found.append(
             Mistake(
@@ -78,4 +78,14 @@ def _network(farm: Farm, site: Site) -> Iterator[Breach]:
             loc=("router", "public_address"),
             message=f"{public} is inside {supernet}, the farms' own networks.",
             hint="Write auto, none or an address of the public network.",
+        )
+
+
+def _login(farm: Farm, site: Site) -> Iterator[Breach]:
+    if farm.playbook not in (None, "none") and site.login is None:
+        yield Breach(
+            loc=("playbook",),
+            message=f"site {site.name} has no login, and a playbook needs a way into "
+            "the nodes.",
+            hint="Add login to the site file, or leave the playbook out.",
         )

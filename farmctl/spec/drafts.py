@@ -68,6 +68,8 @@ def of_site(values: Mapping[str, Plain]) -> SiteDraft:
         vlan_ids=None if vlans is None else (vlans.first, vlans.last),
         has_vlan_ids=farms.get("vlan_ids") is not None,
         reserved=[_right(_CIDR, net) for net in _items(networks.get("reserved"))],
+        has_login=said.get("login") is not None,
+        has_playbook=said.get("playbook") is not None,
     )
 
 

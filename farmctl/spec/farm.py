@@ -21,6 +21,7 @@ from farmctl.spec.fields import (
     ImageKey,
     Memory,
     Nodes,
+    PlaybookChoice,
     PoolName,
     Port,
     PublicAddress,
@@ -217,6 +218,10 @@ class Farm(WrittenFile):
 
     ssh_keys: SshKeys = ()
     """Public keys of those who may log in to the nodes."""
+
+    playbook: PlaybookChoice | None = None
+    """The Ansible playbook that configures the nodes, if it is not the site's: a path,
+    a relative one beginning where the site file is, or none."""
 
     variables: Variables = Field(default_factory=dict)
     """Free text that each node finds in its environment, by name; 64 kB in all."""

@@ -180,6 +180,14 @@ Endpoint = Annotated[
 FileName = Annotated[
     str, AfterValidator(text.file_name), _schema(r"\S", "~/.one/one_auth")
 ]
+PlaybookName = Annotated[
+    str, AfterValidator(text.playbook), _schema(r"\S\.ya?ml$", "site.yml")
+]
+PlaybookChoice = Annotated[
+    str,
+    AfterValidator(text.playbook_or_none),
+    _schema(r"^none$|\S\.ya?ml$", "site.yml", "none"),
+]
 Interface = Annotated[
     str,
     AfterValidator(text.interface),

@@ -94,6 +94,8 @@ class SiteDraft:
     vlan_ids: tuple[int, int] | None
     has_vlan_ids: bool
     reserved: Sequence[str | None]
+    has_login: bool
+    has_playbook: bool
 
     @classmethod
     def of(cls, site: "Site") -> Self:
@@ -108,6 +110,8 @@ class SiteDraft:
             vlan_ids=None if vlans is None else (vlans.first, vlans.last),
             has_vlan_ids=vlans is not None,
             reserved=site.networks.reserved,
+            has_login=site.login is not None,
+            has_playbook=site.playbook is not None,
         )
 
 
@@ -152,6 +156,12 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
         )
     if draft.vlan_ids is not None:
         yield from _vlans(draft.vlan_ids, driver)
+    if draft.has_playbook and not draft.has_login:
+        yield Breach(
+            loc=("playbook",),
+            message="a playbook needs a way into the nodes.",
+            hint="Add login, such as login: {user: root, key_file: ~/.ssh/farmctl}.",
+        )
     if draft.supernet is not None:
         yield from _supernet(ipaddress.IPv4Network(draft.supernet), draft.reserved)
 

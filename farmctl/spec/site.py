@@ -18,6 +18,7 @@ from farmctl.spec.fields import (
     ImageNames,
     Interface,
     OneName,
+    PlaybookName,
     Readiness,
     Requirement,
     SiteName,
@@ -180,6 +181,12 @@ class Site(WrittenFile):
     login: Login | None = None
     """How farmctl logs in to nodes; without it it never does: routers are then changed
     through OpenNebula alone, and nothing is configured in a node or looked at."""
+
+    playbook: PlaybookName | None = None
+    """The Ansible playbook that configures the nodes of every farm: a path, a relative
+    one beginning where this file is; site.yml is, unless there is one here, the one
+    that farmctl brings along. Without it nodes are what their image and context make
+    of them."""
 
     deadlines: Deadlines = Field(default_factory=Deadlines)
     """How long a node may take, before it counts as sick."""

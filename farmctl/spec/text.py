@@ -240,6 +240,27 @@ def user_name(text: str) -> str:
     return text
 
 
+def playbook(text: str) -> str:
+    """Refuse what cannot be the name of a playbook."""
+    file_name(text)
+    if not text.endswith((".yml", ".yaml")):
+        raise Wrong(
+            f"{show(text)} ends in neither .yml nor .yaml, as a playbook does.",
+            "Write site.yml for the one that farmctl brings along.",
+        )
+    return text
+
+
+def playbook_or_none(text: str) -> str:
+    """Refuse what is neither the name of a playbook nor `none`."""
+    if text == "none":
+        return text
+    try:
+        return playbook(text)
+    except Wrong as error:
+        raise Wrong(error.message, "Write such as site.yml, or none.") from error
+
+
 def interface(text: str) -> str:
     """Refuse what Linux takes for no network interface."""
     if not _INTERFACE.fullmatch(text):

@@ -53,3 +53,15 @@ def test_a_public_address_among_the_farms_is_refused(farm_text, site_text):
             "network."
         )
     ]
+
+
+def test_a_playbook_at_a_site_without_login_is_refused(farm_text, site_text):
+    farm = parse_farm(farm_text + "playbook: site.yml\n", "a.yaml")
+    assert told(farm, parse_site(site_text)) == [
+        (
+            "a.yaml:18:11  playbook: site torino has no login, and a playbook needs a "
+            "way into the nodes. Add login to the site file, or leave the playbook out."
+        )
+    ]
+    without = parse_farm(farm_text + "playbook: none\n", "a.yaml")
+    assert told(without, parse_site(site_text)) == []

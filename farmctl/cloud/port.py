@@ -5,9 +5,9 @@ adapter, and the embedded cloud is reached through it like any other. Each metho
 the calls its docstring names and no more; errors are those of `farmctl.errors`.
 
 What may be repeated: reading, `change`, `delete`, `end`, `start`, `mark` and
-`reconfigure` are harmless to repeat, and the adapter does so after a time-out. `create`, `instantiate`
-and `deploy` are not: a lost answer is raised as `AnswerLostError`, and the caller looks
-again before it asks again.
+`reconfigure` are harmless to repeat, and the adapter does so after a time-out.
+`create`, `instantiate` and `deploy` are not: a lost answer is raised as
+`AnswerLostError`, and the caller looks again before it asks again.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -12,8 +12,9 @@ import tarfile
 from collections.abc import Mapping
 
 from farmctl.errors import NotPossibleError
+from farmctl.model.router import FILES_VARIABLE
 
-VARIABLE = "FARMCTL_ROUTER_BASE64"
+VARIABLE = FILES_VARIABLE
 """The context's variable that holds the router's files."""
 
 _NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")

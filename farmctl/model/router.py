@@ -9,6 +9,9 @@ flavours, and whoever probes a running router, mean the same farm.
 from dataclasses import dataclass
 from enum import StrEnum
 
+FILES_VARIABLE = "FARMCTL_ROUTER_BASE64"
+"""The variable of a router's context that carries its files."""
+
 
 class Zone(StrEnum):
     """Which side of the router: the farm's class C, or the public network."""

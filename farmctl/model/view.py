@@ -67,10 +67,15 @@ class Vm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressRange:
-    """A range of a network: `size` addresses from the IPv4 address `first`."""
+    """A range of a network: `size` addresses from the IPv4 address `first`.
+
+    `mac` is the MAC that goes with the first of them; two ranges are the same whatever
+    it is.
+    """
 
     first: str
     size: int
+    mac: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,10 @@ def _text(vm: Vm) -> str:
         words.append("aside")
     if vm.tag is not None and vm.tag.digest:
         words.append(f"of {vm.tag.digest}")
+    if vm.router_files:
+        words.append(f"with the files {digest({}, vm.router_files)}")
+    if vm.mark.configured:
+        words.append(f"configured as {vm.mark.configured}")
     return ", ".join(words)
 
 

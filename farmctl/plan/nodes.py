@@ -22,12 +22,16 @@ from farmctl.plan import condition, document, specs
 
 @dataclass(kw_only=True)
 class NodeSteps:
-    """Steps for nodes; `early` ones end VMs whose addresses the others need."""
+    """Steps for nodes; `early` ones end VMs whose addresses the others need.
+
+    `kept` are the nodes that stay as they are.
+    """
 
     early: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     keeps: dict[str, int] = field(default_factory=dict)
+    kept: list[Vm] = field(default_factory=list)
 
 
 def node_steps(
@@ -60,6 +64,7 @@ def node_steps(
         removals += filled.removals
         if filled.kept:
             result.keeps[shape.pool or shape.role.value] = len(filled.kept)
+        result.kept += filled.kept
         for vm in filled.kept:
             result.notes += judge.remarks(vm, shape)
     result.early, result.steps = specs.draw(

@@ -2,9 +2,11 @@
 
 The waves, in this order: the document (so that the farm is known before anything else
 is there), security groups, the network, templates, what has to end first because its
-address is needed, all other nodes at once, templates and networks that nothing needs
-any more, security groups that nothing needs any more, surplus documents. Applied in
-full, a plan leaves nothing: the next one is empty.
+address is needed, the router's files as the nodes to come need them, all other nodes at
+once, the router's files without the nodes that have gone, templates and networks that
+nothing needs any more, security groups that nothing needs any more, surplus documents,
+and the guests' configuration once all is up. Applied in full, a plan leaves nothing:
+the next one is empty.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -18,6 +20,7 @@ from farmctl.model.view import CloudView, FarmView, Vm
 from farmctl.plan import (
     addresses,
     condition,
+    configuring,
     document,
     fingerprints,
     leftovers,
@@ -25,6 +28,7 @@ from farmctl.plan import (
     objects,
     resolve,
 )
+from farmctl.plan.routing import RouterSteps, Routing, router_steps
 
 _DEFAULT_GROUP = "0"
 _ROLE_ORDER = {Role.ROUTER: 0, Role.HEAD: 1, Role.WORKER: 2, None: 3}
@@ -36,6 +40,8 @@ def plan(
     *,
     site: str,
     avoid: Collection[str] = (),
+    routing: Routing | None = None,
+    configuration: str = "",
 ) -> Plan:
     """Return what separates the target from the cloud.
 
@@ -46,6 +52,9 @@ def plan(
         view: one look at the cloud.
         site: its name, for people.
         avoid: addresses in the farm's class C that OpenNebula has refused to give.
+        routing: what the router's files are drawn from; None: they are not looked at.
+        configuration: the digest of what the guests of its nodes are configured with;
+            empty if nothing configures them.
 
     Raises:
         NotPossibleError: foreign objects hold names or addresses that the farm needs,
@@ -54,6 +63,18 @@ def plan(
     """
     _refuse_foreign(target.farm, view)
     for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid))
+    routed = (
+        RouterSteps(early=for_nodes.early, nodes=for_nodes.steps)
+        if routing is None
+        else router_steps(
+            routing,
+            target,
+            view,
+            early=for_nodes.early,
+            nodes=for_nodes.steps,
+            kept=for_nodes.kept,
+        )
+    )
     ending = [
         step.vm_id
         for step in (*for_nodes.early, *for_nodes.steps)
@@ -66,11 +87,14 @@ def plan(
         for_objects.groups,
         for_objects.network,
         for_objects.templates,
-        for_nodes.early,
-        for_nodes.steps,
+        routed.early,
+        routed.before,
+        routed.nodes,
+        routed.after,
         unneeded.objects,
         unneeded.groups,
         unneeded.documents,
+        configuring.steps(view.farm(target.farm), for_nodes, configuration),
     )
     return Plan(
         farm=target.farm,

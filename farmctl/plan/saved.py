@@ -101,7 +101,8 @@ def as_json(plan: Plan) -> dict[str, Json]:
 
     `steps` are in order, with the number of their wave from 1; `action` is one of
     create, change, delete, create-node, replace-node, remove-node, start-node,
-    await-node, change-router and configure-nodes. Attributes are left out: they may hold what is nobody's business.
+    await-node, change-router and configure-nodes. Attributes are left out: they may
+    hold what is nobody's business.
     """
     counts = lines.summary(plan)
     return {

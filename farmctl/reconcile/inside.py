@@ -2,17 +2,18 @@
 
 The only steps that log in anywhere, and only through `World.guests`. What happens in a
 guest is no evidence of how OpenNebula is: an error from there fails its step and ends
-no run. A router gets its files over SSH first, where a change that locks us out is taken
-back, and in its context only then: a reboot never brings back what did not work. Killed
-in between, the next run finds the old context and puts the same files in force again,
-which changes nothing.
+no run. A router gets its files over SSH first, where a change that locks us out is
+taken back, and in its context only then: a reboot never brings back what did not work.
+Killed in between, the next run finds the old context and puts the same files in force
+again, which changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from farmctl.errors import FarmctlError, RefusedError, UnreachableError
-from farmctl.model.guests import Guest, GuestProgress, guests
+from farmctl.model.attributes import Kind
+from farmctl.model.guests import Guest, guests
 from farmctl.model.nodes import Phase, Role, VmState, node_name, phase
 from farmctl.model.steps import (
     ChangeObject,
@@ -22,8 +23,7 @@ from farmctl.model.steps import (
     Note,
     RemoveNode,
 )
-from farmctl.model.attributes import Kind
-from farmctl.model.view import CloudView, FarmView, Vm
+from farmctl.model.view import FarmView, Vm
 from farmctl.plan import document
 from farmctl.reconcile.breaker import TRIPS_AT
 from farmctl.reconcile.nodes import Nodes

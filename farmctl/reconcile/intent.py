@@ -30,6 +30,7 @@ from farmctl.plan import (
     planning,
     resolve,
 )
+from farmctl.plan.routing import Routing
 from farmctl.reconcile.objects import body_of
 from farmctl.reconcile.values import World
 from farmctl.spec import Count, Farm, canonical, from_canonical, record
@@ -99,7 +100,15 @@ class Declared:
             {**decided, **self.sizes},
             cidr=cidr,
         )
-        return planning.plan(target, view, site=world.site.name, avoid=avoid.addresses)
+        inside = world.guests
+        return planning.plan(
+            target,
+            view,
+            site=world.site.name,
+            avoid=avoid.addresses,
+            routing=Routing(site=world.site, farm=farm, files=world.routers),
+            configuration="" if inside is None else inside.configuration(farm),
+        )
 
     def _class_c(self, world: World, view: CloudView, avoid: Avoid) -> str:
         farm = self.declared

@@ -4,12 +4,14 @@ They are told from several threads. Nothing depends on whether anybody listens.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from farmctl.model.guests import GuestProgress
 from farmctl.model.nodes import Phase
 from farmctl.model.steps import Plan, Step
 from farmctl.model.view import Holder
+
+if TYPE_CHECKING:
+    from farmctl.model.guests import GuestProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,13 @@ from farmctl.errors import (
     FarmLockedError,
 )
 from farmctl.model.attributes import Kind
-from farmctl.model.steps import AwaitNode, CreateObject, Note, Plan
+from farmctl.model.steps import (
+    AwaitNode,
+    ConfigureNodes,
+    CreateObject,
+    Note,
+    Plan,
+)
 from farmctl.model.view import CloudView
 from farmctl.reconcile import evidence
 from farmctl.reconcile.execution import execute
@@ -289,7 +295,7 @@ def _left(rest: Plan, run: Run) -> tuple[Note, ...]:
         Note(subject=subject, message=reasons.get(subject) or step.because)
         for step in rest.steps
         for subject in (subject_of(step),)
-        if run.options.wait or not isinstance(step, AwaitNode)
+        if run.options.wait or not isinstance(step, AwaitNode | ConfigureNodes)
     )
 
 

@@ -188,9 +188,8 @@ class Outcome:
 
     `complete`: a look at the cloud afterwards proved that nothing is left to do (with
     nodes still on their way when nobody waits). `left` names what is left and why,
-    `notes` what went wrong beside
-    the steps, `advice` what to do next, empty when nothing. `stopped` says why the run ended
-    before its end, if it did.
+    `notes` what went wrong beside the steps, `advice` what to do next, empty when
+    nothing. `stopped` says why the run ended before its end, if it did.
     """
 
     farm: str

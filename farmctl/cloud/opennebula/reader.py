@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from lxml import etree
 
 from farmctl.cloud.opennebula import states, tags, tree
-from farmctl.model.nodes import Mark
+from farmctl.model.nodes import Mark, Role
+from farmctl.model.router import FILES_VARIABLE
 from farmctl.model.view import (
     AddressRange,
     Capacity,
@@ -178,7 +179,7 @@ def _vm(method: str, element: etree._Element) -> Vm:
     context = template.find("CONTEXT") if template is not None else None
     tag = tags.node_tag_of(user_template, context)
     # What is not ours needs only what tells whether it is in our way.
-    error = sched_message = ""
+    error = sched_message = host_key = router_files = ""
     ready = False
     mark = _UNMARKED
     if tag is not None and user_template is not None:
@@ -186,6 +187,9 @@ def _vm(method: str, element: etree._Element) -> Vm:
         ready = tree.text_of(user_template, "READY").upper() == "YES"
         error = tree.text_of(user_template, "ERROR")
         sched_message = tree.text_of(user_template, "SCHED_MESSAGE")
+        host_key = tags.host_key_of(user_template)
+        if tag.role is Role.ROUTER and context is not None:
+            router_files = tree.text_of(context, FILES_VARIABLE)
     return Vm(
         id=tree.id_of(method, element),
         name=tree.text_of(element, "NAME"),
@@ -203,6 +207,8 @@ def _vm(method: str, element: etree._Element) -> Vm:
         error=error,
         sched_message=sched_message,
         state_name=state_name,
+        host_key=host_key,
+        router_files=router_files,
     )
 
 
@@ -234,7 +240,9 @@ def _last_host(records: etree._Element | None) -> tuple[int | None, str]:
 def _network(method: str, element: etree._Element) -> Network:
     template = element.find("TEMPLATE")
     ranges = [
-        AddressRange(first=first, size=tree.int_of(each, "SIZE"))
+        AddressRange(
+            first=first, size=tree.int_of(each, "SIZE"), mac=tree.text_of(each, "MAC")
+        )
         for each in element.iterfind("AR_POOL/AR")
         if (first := tree.text_of(each, "IP"))
     ]

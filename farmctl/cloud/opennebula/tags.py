@@ -6,6 +6,8 @@ Reading is tolerant: people edit templates by hand, and a tag that makes no sens
 drift for `plan` to name, never a crash.
 """
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -24,8 +26,13 @@ NODE = "NODE"
 MARK = "FARMCTL_MARK"
 BODY = "BODY_BASE64"
 HOLDER = "HOLDER_BASE64"
+HOST_KEY = "FARMCTL_HOST_KEY"
+"""What a guest tells OneGate of its SSH host key."""
 
 _UNMARKED = Mark()
+_HOST_KEY = re.compile(
+    r"(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) ([A-Za-z0-9+/]{40,2048}={0,2})"
+)
 _DIGEST = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -113,6 +120,25 @@ def mark_of(template: etree._Element | None) -> Mark:
         attempts=max(0, tree.number(pairs.get("ATTEMPTS"))),
         configured=_digest(pairs.get("CONFIGURED", "")),
     )
+
+
+def host_key_of(user_template: etree._Element) -> str:
+    """Return the SSH host key in a USER_TEMPLATE as `TYPE BASE64`, or nothing.
+
+    The guest writes it, and so may anybody in it: what is not exactly a key, of the
+    type that it says it is, is none. A comment after it is left out.
+    """
+    words = (user_template.findtext(HOST_KEY) or "").split()
+    found = _HOST_KEY.fullmatch(" ".join(words[:2]))
+    if found is None:
+        return ""
+    try:
+        blob = base64.b64decode(found[2], validate=True)
+    except binascii.Error:
+        return ""
+    kind = found[1].encode("ascii")
+    named = len(kind).to_bytes(4, "big") + kind
+    return found[0] if blob.startswith(named) else ""
 
 
 def document_attributes(

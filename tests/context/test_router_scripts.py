@@ -433,12 +433,8 @@ def encoded(text):
 
 
 def ready(guest, onegate, **more):
-    guest.context(
-        REPORT_READY="YES",
-        ONEGATE_ENDPOINT=f"http://127.0.0.1:{onegate.server_port}",
-        VO="two 'words'",
-        **more,
-    )
+    told = {"REPORT_READY": "YES", "VO": "two 'words'", **more}
+    guest.context(ONEGATE_ENDPOINT=f"http://127.0.0.1:{onegate.server_port}", **told)
     guest.boot()
     return guest.run(
         f'"{guest.root}/usr/lib/farmctl/ready"', FARMCTL_TRIES="3", FARMCTL_PAUSE="0"
@@ -453,6 +449,37 @@ def test_ready_is_reported_until_onegate_takes_it(openwrt, onegate):
     assert (done.returncode, done.stderr) == (0, b"farmctl: reported READY\n")
     assert onegate.heard == [("/vm", "secret", "7", b"READY=YES")] * 2
     assert openwrt.read("note") == "two 'words' none\n"
+
+
+def test_a_router_tells_its_host_key_before_it_is_ready(openwrt, onegate):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    openwrt.program(
+        "dropbearkey",
+        "#!/bin/sh\necho 'Public key portion is:'\n"
+        "echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 root@router'\n"
+        "echo 'Fingerprint: SHA256:x'\n",
+    )
+    (openwrt.root / "etc/dropbear/dropbear_ed25519_host_key").write_text("")
+    done = ready(openwrt, onegate)
+    assert (done.returncode, done.stderr) == (0, b"farmctl: reported READY\n")
+    key = b'FARMCTL_HOST_KEY="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"'
+    # OneGate refuses the first time, and READY does not wait for the key.
+    assert [each[3] for each in onegate.heard] == [key, b"READY=YES", key]
+    ready(openwrt, onegate)
+    assert [each[3] for each in onegate.heard[3:]] == [key, b"READY=YES"]
+
+
+def test_a_router_that_need_not_report_tells_its_host_key_only(openwrt, onegate):
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    openwrt.program("dropbearkey", "#!/bin/sh\necho 'ssh-ed25519 AAAA x'\n")
+    (openwrt.root / "etc/dropbear/dropbear_ed25519_host_key").write_text("")
+    done = ready(openwrt, onegate, REPORT_READY="")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [each[3] for each in onegate.heard] == [
+        b'FARMCTL_HOST_KEY="ssh-ed25519 AAAA"'
+    ] * 2
 
 
 def test_a_router_that_is_not_ready_reports_nothing(openwrt, onegate):

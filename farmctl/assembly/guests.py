@@ -4,14 +4,13 @@ Implements `reconcile.Guests` for a site that says how farmctl logs in. Each met
 few lines: who is asked here is decided, what they do is theirs.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
-
-from farmctl.errors import NotPossibleError
 
 if TYPE_CHECKING:
     from farmctl.model.guests import Guest, GuestProgress
     from farmctl.spec import Farm, Site
+    from farmctl.ssh import OpenSsh
 
 
 class SiteGuests:
@@ -42,8 +41,39 @@ class SiteGuests:
 
     def change_router(self, farm: "Farm", router: "Guest", files: str) -> None:
         """Put other files in force on a router; see `reconcile.Guests`."""
-        del farm, files
-        raise NotPossibleError(f"Nobody can log in to {router.name}.")
+        from farmctl import ssh  # noqa: PLC0415 - where somebody logs in only
+        from farmctl.context import bundle, routers  # noqa: PLC0415 - likewise
+
+        flavour = farm.router.flavour
+        command = routers.command(flavour)
+        # A program that rides with the files may be younger than the router's own.
+        script = command.rpartition("/")[2]
+        with self.shell(farm.name, [router]) as shell:
+            ssh.change_router(
+                shell,
+                router,
+                files,
+                command=command,
+                script=script if script in bundle.unpack(files) else "",
+            )
+
+    def shell(self, farm: str, guests: "Iterable[Guest]") -> "OpenSsh":
+        """Return the way into the guests of a farm; to be closed.
+
+        Raises:
+            NotPossibleError: the site does not say how to log in, or ssh is missing.
+            InputError: its key cannot be used.
+        """
+        from farmctl import ssh  # noqa: PLC0415 - where somebody logs in only
+
+        return ssh.OpenSsh(
+            farm,
+            ssh.identity(self._site),
+            guests,
+            site=self._site.name,
+            environment=self._environment,
+            announce=self._announce,
+        )
 
     def configure(
         self,

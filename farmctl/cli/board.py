@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from farmctl.cli.text import took
+from farmctl.model.guests import GuestProgress
 from farmctl.model.nodes import Phase
 from farmctl.model.steps import (
     AwaitNode,
@@ -82,6 +83,7 @@ class _Inside:
     over: bool = False
     nodes: dict[str, NodeState] = field(default_factory=dict)
     busy: dict[str, float] = field(default_factory=dict)
+    guests: dict[str, str] = field(default_factory=dict)
 
 
 class FarmBoard:
@@ -143,7 +145,10 @@ class FarmBoard:
                 waves=inside.waves,
                 phases=dict(Counter(each.phase for each in inside.nodes.values())),
                 moving=tuple(moving),
-                busy=tuple(each for each in inside.busy if each not in named),
+                busy=(
+                    *(each for each in inside.busy if each not in named),
+                    *(f"{name}: {task}" for name, task in inside.guests.items()),
+                ),
                 waiting=inside.waiting,
                 seconds=self._now() - self._began,
                 over=inside.over,
@@ -190,6 +195,8 @@ class FarmBoard:
                     )
                 style = "warn" if result == "skipped" else "failed"
                 return f"{subject} {_said(result)}: {reason}", style
+            case GuestProgress():
+                return self._guest(event)
             case Retrying(subject=subject, reason=reason):
                 return f"{subject} is tried again: {reason}", "warn"
             case WaitingForLock(holder=holder, seconds=seconds):
@@ -209,6 +216,16 @@ class FarmBoard:
             host=event.host or (before.host if before else ""),
             began=before.began if before else self._now() - event.seconds,
         )
+
+    def _guest(self, event: GuestProgress) -> tuple[str, str] | None:
+        guests = self._inside.guests
+        if not event.over:
+            guests[event.name] = event.task
+            return None
+        guests.pop(event.name, None)
+        if event.failure:
+            return f"{event.name} not configured: {event.failure}", "failed"
+        return (f"{event.name} configured", "quiet") if self._chatty else None
 
     def _wait(self, text: str, seconds: float) -> tuple[str, str] | None:
         said = self._inside.waiting == text
@@ -243,7 +260,7 @@ def done(step: Step) -> str:
         case ChangeObject() | ChangeRouter():
             return "changed"
         case ConfigureNodes():
-            return "done"
+            return "configured"
         case DeleteObject():
             return "deleted"
         case ReplaceNode():

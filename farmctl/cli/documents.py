@@ -91,6 +91,7 @@ def outcome(found: "Outcome") -> dict[str, Any]:
             for each in found.steps
         ],
         "left": [{"subject": n.subject, "message": n.message} for n in found.left],
+        "notes": [{"subject": n.subject, "message": n.message} for n in found.notes],
     }
 
 

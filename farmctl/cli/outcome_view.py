@@ -9,11 +9,16 @@ from farmctl.cli import failure, terminal
 from farmctl.cli.board import done
 from farmctl.cli.text import clean, counted, took
 from farmctl.errors import FarmctlError
-from farmctl.model.steps import ChangeObject, CreateObject, DeleteObject
+from farmctl.model.steps import (
+    ChangeObject,
+    ChangeRouter,
+    ConfigureNodes,
+    CreateObject,
+    DeleteObject,
+)
 from farmctl.reconcile import Outcome, Result
 
 _MOST = 12
-_OBJECTS = (CreateObject, ChangeObject, DeleteObject)
 
 
 def show(console: Console, outcomes: Iterable[Outcome]) -> None:
@@ -60,6 +65,12 @@ def _show(console: Console, outcome: Outcome) -> None:
         ],
         style="warn",
     )
+    _told(
+        console,
+        "note",
+        [(each.subject, each.message) for each in outcome.notes],
+        style="warn",
+    )
     if outcome.stopped:
         text = f"  Stopped: {outcome.stopped}"
         terminal.line(console, terminal.shown(console, text, style="failed"))
@@ -90,10 +101,17 @@ def _told(
 
 def _counts(outcome: Outcome) -> str:
     """Return what was done in numbers: 44 nodes made, 2 objects changed."""
-    counts = Counter(
-        ("object" if isinstance(each.step, _OBJECTS) else "node", done(each.step))
-        for each in outcome.of(Result.DONE)
-    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for each in outcome.of(Result.DONE):
+        what, number = "node", 1
+        match each.step:
+            case CreateObject() | ChangeObject() | DeleteObject():
+                what = "object"
+            case ChangeRouter():
+                what = "router"
+            case ConfigureNodes(names=names):
+                number = len(names)
+        counts[what, done(each.step)] += number
     return ", ".join(
         f"{counted(number, what)} {verb}" for (what, verb), number in counts.items()
     )

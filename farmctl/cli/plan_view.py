@@ -26,7 +26,7 @@ from farmctl.model.steps import (
 )
 from farmctl.model.view import Capacity
 from farmctl.plan import capacity as room
-from farmctl.plan import lines
+from farmctl.plan import lines, telling
 
 STYLES = {
     Glyph.CREATE: "create",
@@ -38,6 +38,7 @@ STYLES = {
 }
 
 _NARROW = 100
+_MOST_DETAILS = 8
 
 
 def makes_nodes(plan: Plan) -> bool:
@@ -105,7 +106,7 @@ def show(
     terminal.line(console, _sum(console, plan, capacity))
 
 
-def _table(console: Console, drawn: list[lines.PlanLine]) -> Table:
+def _table(console: Console, drawn: list[telling.PlanLine]) -> Table:
     narrow = console.width < _NARROW
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, width=3)
@@ -120,6 +121,9 @@ def _table(console: Console, drawn: list[lines.PlanLine]) -> Table:
             terminal.shown(console, each.subject, style=style),
             terminal.shown(console, each.what),
         ]
+        for detail in _shortened(each.details):
+            below = terminal.shown(console, f"\n{detail}", style="quiet")
+            cells[2] = cells[2].append_text(below)
         effect = terminal.shown(console, each.effect)
         if narrow and each.effect:
             effect.stylize("quiet")
@@ -128,6 +132,14 @@ def _table(console: Console, drawn: list[lines.PlanLine]) -> Table:
             cells.append(effect)
         table.add_row(*cells)
     return table
+
+
+def _shortened(details: Sequence[str]) -> Sequence[str]:
+    """Return the first lines of many, and how many more there are."""
+    more = len(details) - _MOST_DETAILS
+    if more <= 1:
+        return details
+    return (*details[:_MOST_DETAILS], f"… and {more} more lines; --json has them all")
 
 
 def _note(console: Console, note: Note) -> RenderableType:

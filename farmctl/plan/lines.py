@@ -5,11 +5,10 @@ rule of a group, a new image under the nodes and not again as a changed template
 is always told. Colours and columns are the command line's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, assert_never
+from typing import assert_never
 
-from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Role, node_name
 from farmctl.model.steps import (
     AwaitNode,
@@ -26,34 +25,20 @@ from farmctl.model.steps import (
     RemoveNode,
     ReplaceNode,
     StartNode,
-    Step,
     glyph,
 )
-from farmctl.plan.compare import vectors
+from farmctl.plan.object_lines import Told, configured, object_lines, router_lines
 from farmctl.plan.specs import NEW
-from farmctl.units import format_amount
-
-_MOST_RANGES = 3
-_IN_PLACE = "in place, no interruption"
-_FORWARD = "forward "
+from farmctl.plan.telling import (
+    MOST_RANGES,
+    PlanLine,
+    count,
+    ranges,
+    size,
+    subject,
+)
 
 _NodeStep = CreateNode | ReplaceNode | RemoveNode | StartNode | AwaitNode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanLine:
-    """One line: the sign, whom it is about, what is done and why, what it means.
-
-    `count` is how many steps it stands for; 0 where others tell of the same. `details`
-    are lines below it for whoever wants to know more.
-    """
-
-    glyph: Glyph
-    subject: str
-    what: str
-    effect: str = ""
-    count: int = 1
-    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,17 +57,17 @@ class Summary:
     def sentence(self) -> str:
         """The counts in words, and whether work is interrupted."""
         counted = [
-            _count(self.changes, "change"),
-            _count(self.replacements, "replacement"),
-            _count(self.additions, "addition"),
-            _count(self.removals, "removal"),
-            _count(self.drifts, "drift", plural="drifts"),
+            count(self.changes, "change"),
+            count(self.replacements, "replacement"),
+            count(self.additions, "addition"),
+            count(self.removals, "removal"),
+            count(self.drifts, "drift", plural="drifts"),
         ]
         if self.awaited:
-            counted.append(f"{_count(self.awaited, 'node')} on the way")
+            counted.append(f"{count(self.awaited, 'node')} on the way")
         said = ", ".join(each for each in counted if each) or "No changes"
         if self.interrupted:
-            nodes = _count(self.interrupted, "node")
+            nodes = count(self.interrupted, "node")
             may = (
                 "may be working and ends"
                 if self.interrupted == 1
@@ -99,15 +84,15 @@ def lines(plan: Plan) -> list[PlanLine]:
         if isinstance(step, _NodeStep):
             groups.setdefault(_alike(step), []).append(step)
     drawn: list[PlanLine] = []
-    told = _Told.of(plan)
+    told = Told.of(plan)
     for step in plan.steps:
         match step:
             case ChangeRouter():
-                drawn += _router_lines(step, plan)
+                drawn += router_lines(step, plan)
             case ConfigureNodes():
-                drawn.append(_configured(step, plan))
+                drawn.append(configured(step, plan))
             case CreateObject() | ChangeObject() | DeleteObject():
-                drawn += _object_lines(step, plan, told)
+                drawn += object_lines(step, plan, told)
             case _:
                 alike = groups.pop(_alike(step), None)
                 if alike is not None:
@@ -147,232 +132,6 @@ def interrupted(plan: Plan) -> list[str]:
     ]
 
 
-def subject(step: Step, farm: str) -> str:
-    """Return whom a step is about, without the farm's name: wn-003, network."""
-    match step:
-        case CreateObject() | ChangeObject() | DeleteObject():
-            return _object_subject(step.kind, step.name, farm)
-        case RemoveNode() | ChangeRouter():
-            return _short(step.name, farm)
-        case ConfigureNodes():
-            return "configuration"
-        case CreateNode() | ReplaceNode() | StartNode() | AwaitNode():
-            return _short(step.node.name, farm)
-        case _:
-            assert_never(step)
-
-
-def ranges(ordinals: Iterable[int]) -> list[str]:
-    """Return ordinals as ranges: 1, 2, 3, 7 -> 001…003, 007."""
-    found: list[tuple[int, int]] = []
-    for ordinal in sorted(set(ordinals)):
-        if found and found[-1][1] == ordinal - 1:
-            found[-1] = (found[-1][0], ordinal)
-        else:
-            found.append((ordinal, ordinal))
-    return [
-        f"{first:03d}" if first == last else f"{first:03d}…{last:03d}"
-        for first, last in found
-    ]
-
-
-def _count(number: int, word: str, *, plural: str = "") -> str:
-    if not number:
-        return ""
-    return f"{number} {word if number == 1 else plural or f'{word}s'}"
-
-
-def _size(cpus: float, memory_mib: int) -> str:
-    return f"{cpus:g} {'core' if cpus == 1 else 'cores'}, {format_amount(memory_mib)}"
-
-
-def _short(name: str, farm: str) -> str:
-    return name.removeprefix(f"{farm}-").removeprefix(f"{farm}.")
-
-
-def _object_subject(kind: Kind, name: str, farm: str) -> str:
-    match kind:
-        case Kind.DOCUMENT:
-            return "farm"
-        case Kind.NETWORK:
-            return "network"
-        case Kind.SECURITY_GROUP | Kind.TEMPLATE:
-            return f"{kind.value} {_short(name, farm)}"
-        case _:
-            assert_never(kind)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What is told elsewhere in the plan.
-
-    `others`: there is more than the document. `forwards`: changed ones are told.
-    `router`: what is done to it. `remade`: templates whose nodes are made anew.
-    """
-
-    others: bool
-    forwards: bool
-    router: type[Step] | None
-    remade: frozenset[str]
-
-    @classmethod
-    def of(cls, plan: Plan) -> Self:
-        return cls(
-            others=not all(_is_document(step) for step in plan.steps),
-            forwards=bool(_forwards(plan)),
-            router=next(
-                (
-                    type(step)
-                    for step in plan.steps
-                    if isinstance(step, ChangeRouter)
-                    or (
-                        isinstance(step, CreateNode | ReplaceNode)
-                        and step.node.role is Role.ROUTER
-                    )
-                ),
-                None,
-            ),
-            remade=frozenset(
-                step.node.template
-                for step in plan.steps
-                if isinstance(step, ReplaceNode) and step.cause is Cause.CHANGE
-            ),
-        )
-
-
-def _object_lines(
-    step: CreateObject | ChangeObject | DeleteObject, plan: Plan, told: _Told
-) -> Iterator[PlanLine]:
-    match step:
-        case CreateObject():
-            yield PlanLine(
-                glyph=glyph(step),
-                subject=_object_subject(step.kind, step.name, plan.farm),
-                what=_created(step, plan),
-            )
-        case DeleteObject():
-            yield PlanLine(
-                glyph=glyph(step),
-                subject=_object_subject(step.kind, step.name, plan.farm),
-                what=step.because,
-            )
-        case ChangeObject():
-            hidden = step.cause is Cause.CHANGE and (
-                (step.kind is Kind.SECURITY_GROUP and told.forwards)
-                or (step.kind is Kind.TEMPLATE and step.name in told.remade)
-            )
-            if not hidden:
-                yield from _changed(step, plan, told)
-        case _:
-            assert_never(step)
-
-
-def _is_document(step: Step) -> bool:
-    return (
-        isinstance(step, CreateObject | ChangeObject | DeleteObject)
-        and step.kind is Kind.DOCUMENT
-    )
-
-
-def _created(step: CreateObject, plan: Plan) -> str:
-    if step.cause is Cause.DRIFT:
-        return f"{step.because}; made again"
-    match step.kind:
-        case Kind.DOCUMENT:
-            return "what is declared, kept in OpenNebula"
-        case Kind.NETWORK:
-            return plan.cidr
-        case Kind.SECURITY_GROUP:
-            return _count(len(vectors(step.attributes.get("RULE", ()))), "rule")
-        case Kind.TEMPLATE:
-            cpus, memory = step.attributes.get("CPU"), step.attributes.get("MEMORY")
-            return _size(float(str(cpus)), int(str(memory)))
-        case _:
-            assert_never(step.kind)
-
-
-def _changed(step: ChangeObject, plan: Plan, told: _Told) -> Iterator[PlanLine]:
-    shown = step.cause is Cause.DRIFT or not told.others
-    name = _object_subject(step.kind, step.name, plan.farm)
-    forwards = [line for line in step.changes if line.startswith(_FORWARD)]
-    rest = [line for line in step.changes if not line.startswith(_FORWARD)]
-    if step.kind is Kind.DOCUMENT:
-        # Where the router's own step is there, that tells it.
-        for line in forwards if told.router is not ChangeRouter else ():
-            yield PlanLine(
-                glyph=glyph(step),
-                subject="router",
-                what=line,
-                effect="" if told.router else _IN_PLACE,
-            )
-        rest = rest if shown else []
-    effect = _IN_PLACE
-    if step.cause is Cause.DRIFT:
-        effect = "by hand; will be put back"
-        if step.kind is Kind.DOCUMENT:
-            effect = "will be written anew"
-    elif step.kind is Kind.TEMPLATE:
-        effect = "for nodes made from now on"
-    for line in rest:
-        yield PlanLine(glyph=glyph(step), subject=name, what=line, effect=effect)
-
-
-def _router_lines(step: ChangeRouter, plan: Plan) -> Iterator[PlanLine]:
-    """Yield what changes on the router: by forward, or else in one line."""
-    said = _forwards(plan) if not step.leavers else []
-    for index, line in enumerate(said or [step.because]):
-        yield PlanLine(
-            glyph=glyph(step),
-            subject=subject(step, plan.farm),
-            what=line,
-            effect=_IN_PLACE,
-            details=step.changes if index == max(len(said), 1) - 1 else (),
-        )
-
-
-def _forwards(plan: Plan) -> list[str]:
-    return [
-        line
-        for step in plan.steps
-        if isinstance(step, ChangeObject) and step.kind is Kind.DOCUMENT
-        for line in step.changes
-        if line.startswith(_FORWARD)
-    ]
-
-
-def _configured(step: ConfigureNodes, plan: Plan) -> PlanLine:
-    new = {
-        each.node.name
-        for each in plan.steps
-        if isinstance(each, CreateNode | ReplaceNode)
-    }
-    names = [_short(name, plan.farm) for name in step.names]
-    shown = ", ".join(_together(names))
-    return PlanLine(
-        glyph=glyph(step),
-        subject=subject(step, plan.farm),
-        what=f"{step.because}: {shown}",
-        effect="once they are ready" if new else "",
-        count=len(set(step.names) - new),
-    )
-
-
-def _together(names: Sequence[str]) -> Iterator[str]:
-    """Yield names, those that count on from each other as ranges."""
-    pools: dict[str, list[int]] = {}
-    for name in names:
-        pool, _, digits = name.rpartition("-")
-        if pool and digits.isdecimal():
-            pools.setdefault(pool, []).append(int(digits))
-        else:
-            yield name
-    for pool, ordinals in pools.items():
-        found = ranges(ordinals)
-        yield from (f"{pool}-{each}" for each in found[:_MOST_RANGES])
-        if len(found) > _MOST_RANGES:
-            yield f"{len(found) - _MOST_RANGES} more ranges of {pool}"
-
-
 def _alike(step: _NodeStep) -> tuple[object, ...]:
     may_work = isinstance(step, ReplaceNode | RemoveNode) and step.may_work
     role, pool = _place(step)
@@ -390,7 +149,7 @@ def _node_line(plan: Plan, alike: Sequence[_NodeStep]) -> PlanLine:
     what = first.because
     if isinstance(first, CreateNode):
         node = first.node
-        made = _size(node.cpus, node.memory_mib)
+        made = size(node.cpus, node.memory_mib)
         what = f"{made}, image {node.image}" if what == NEW else what
     name = _nodes_subject(plan, alike)
     pool = _place(first)[1]
@@ -426,8 +185,8 @@ def _nodes_subject(plan: Plan, alike: Sequence[_NodeStep]) -> str:
     if len(set(ordinals)) < len(ordinals) or 0 in ordinals:
         return ", ".join(subject(step, plan.farm) for step in alike)
     found = ranges(ordinals)
-    shown = ", ".join(f"{pool}-{each}" for each in found[:_MOST_RANGES])
-    more = len(found) - _MOST_RANGES
+    shown = ", ".join(f"{pool}-{each}" for each in found[:MOST_RANGES])
+    more = len(found) - MOST_RANGES
     return shown if more <= 0 else f"{shown} and {more} more ranges"
 
 

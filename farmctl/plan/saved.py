@@ -26,7 +26,7 @@ from farmctl.model.steps import (
     Step,
     glyph,
 )
-from farmctl.plan import codec, lines
+from farmctl.plan import codec, lines, telling
 from farmctl.plan.codec import Json
 from farmctl.plan.fingerprints import moved
 
@@ -141,7 +141,7 @@ def as_json(plan: Plan) -> dict[str, Json]:
 def _step(step: Step, plan: Plan) -> dict[str, Json]:
     shown: dict[str, Json] = {
         "glyph": glyph(step).value,
-        "subject": lines.subject(step, plan.farm),
+        "subject": telling.subject(step, plan.farm),
         "because": step.because,
         "cause": step.cause.value,
     }

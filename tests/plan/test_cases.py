@@ -10,7 +10,7 @@ import yaml
 from farmctl.errors import FarmctlError
 from farmctl.model.nodes import Mark, Tag, VmState
 from farmctl.model.view import Nic, SecurityGroup, Vm
-from farmctl.plan import lines, saved
+from farmctl.plan import lines, saved, telling
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 
@@ -138,7 +138,7 @@ def test_a_case_file_gives_its_lines(path, kit):
         assert lines.summary(plan).sentence == case["summary"]
     if "waves" in case:
         shown = [
-            [lines.subject(step, plan.farm) for step in wave] for wave in plan.waves
+            [telling.subject(step, plan.farm) for step in wave] for wave in plan.waves
         ]
         assert shown == case["waves"]
     assert saved.load(saved.dump(plan)) == plan

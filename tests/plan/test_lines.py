@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from farmctl.plan import lines
+from farmctl.plan import lines, telling
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from farmctl.plan import lines
     ],
 )
 def test_ordinals_are_drawn_as_ranges(ordinals, expected):
-    assert lines.ranges(ordinals) == expected
+    assert telling.ranges(ordinals) == expected
 
 
 def test_scattered_nodes_are_cut_short(kit):

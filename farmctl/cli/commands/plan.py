@@ -70,7 +70,9 @@ def command(
     else:
         plan_view.show_all(terminal.out(), plans, capacity)
         if any(not plan.changes_nothing for plan in plans):
-            words = shlex.join([out] if out else files)
+            chosen = site_file(own_site)
+            at = ["--site", chosen] if chosen else []
+            words = shlex.join([*at, *([out] if out else files)])
             terminal.say(f"Next: farmctl apply {words}")
             if any(plan_view.waits_for_consent(plan) for plan in plans):
                 terminal.say(

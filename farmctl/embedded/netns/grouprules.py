@@ -18,9 +18,9 @@ from typing import Final, Literal
 
 Direction = Literal["inbound", "outbound"]
 
-_PORTS = re.compile(r"(\d{1,5})(?::(\d{1,5}))?")
+_PORTS = re.compile(r"([0-9]{1,5})(?::([0-9]{1,5}))?")
 _HIGHEST_PORT: Final = 65535
-_TYPE = re.compile(r"(\d{1,3})(?:/(\d{1,3}))?")
+_TYPE = re.compile(r"([0-9]{1,3})(?:/([0-9]{1,3}))?")
 _HIGHEST_TYPE: Final = 255
 _ADDRESSES = ("IP", "IP6", "IP6_GLOBAL", "IP6_ULA")
 _SIDES: dict[str, str] = {"inbound": "saddr", "outbound": "daddr"}

@@ -63,6 +63,7 @@ def world(
     Raises:
         FarmctlError: the cloud cannot be chosen; nothing was asked of it yet.
     """
+    from farmctl.assembly.guests import SiteGuests  # noqa: PLC0415 - when needed
     from farmctl.context import contexts, routers  # noqa: PLC0415 - jinja2 is heavy
     from farmctl.reconcile import Silence, World  # noqa: PLC0415 - heavy
 
@@ -77,6 +78,9 @@ def world(
             contexts=contexts,
             progress=Silence() if progress is None else progress,
             routers=routers,
+            guests=None
+            if site.login is None
+            else SiteGuests(site, os.environ, announce=announce),
         )
     finally:
         cloud.close()

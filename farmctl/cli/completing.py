@@ -42,6 +42,21 @@ def pools(context: click.Context, farm: str, incomplete: str) -> list[str]:
     return _in_time(ask, incomplete)
 
 
+def nodes(context: click.Context, farm: str, incomplete: str) -> list[str]:
+    """Return the nodes of a farm that begin so: short names, or full ones if meant."""
+
+    def ask() -> Iterable[str]:
+        from farmctl.assembly import worlds  # noqa: PLC0415 - may be slow, as all here
+        from farmctl.model.guests import guests  # noqa: PLC0415 - likewise
+
+        with worlds.peek(_site(context), os.environ) as cloud:
+            names = [each.name for each in guests(cloud.look().farm(farm))]
+        full = incomplete.startswith(f"{farm}-")
+        return names if full else [name.removeprefix(f"{farm}-") for name in names]
+
+    return _in_time(ask, incomplete)
+
+
 def _site(context: click.Context) -> str | None:
     own = context.params.get("own_site")
     if isinstance(own, str):

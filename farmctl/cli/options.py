@@ -115,6 +115,18 @@ def complete_pool(
     ]
 
 
+def complete_node(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a node of the farm that was typed before."""
+    from farmctl.cli import completing  # noqa: PLC0415 - while completing only
+
+    farm = str(context.params.get("farm") or "")
+    return [
+        CompletionItem(each) for each in completing.nodes(context, farm, incomplete)
+    ]
+
+
 def complete_file(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -130,14 +130,15 @@ class OpenSsh:
         return self._run(guest, command, stdin=stdin, timeout=timeout, fresh=True)
 
     def arguments(
-        self, guest: Guest, command: Sequence[str] = (), *, terminal: bool = False
+        self, guest: Guest, line: str = "", *, terminal: bool = False
     ) -> list[str]:
         """Return program and arguments that connect whoever runs them with a guest.
 
-        They hold until `close`. An empty command is the guest's login shell.
+        They hold until `close`. `line` is for the guest's shell, which takes it as it
+        is; without one the user gets that shell.
 
         Raises:
-            UnreachableError: the router on the way does not answer.
+            UnreachableError: the guest, or the router on the way, does not answer.
             NotAuthenticatedError: it answers, and lets us not in.
         """
         way = self._know(guest)
@@ -145,8 +146,7 @@ class OpenSsh:
         made = [self._program, "-F", str(self._folder.path / "config")]
         if terminal:
             made.append("-t")
-        made += ["--", way.alias]
-        return [*made, shlex.join(command)] if command else made
+        return [*made, "--", way.alias, *([line] if line else [])]
 
     def for_ansible(self, guests: Iterable[Guest]) -> str:
         """Return `ansible_ssh_common_args` that reach these guests until `close`.

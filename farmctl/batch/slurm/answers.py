@@ -1,4 +1,4 @@
-"""What Slurm's programs write, read strictly: one script's parts, JSON, numbers.
+"""What Slurm's programs write, read strictly: statuses, JSON, numbers.
 
 Slurm 22.05 writes numbers as they are and null for none; from 23.02 on a number may be
 `{"set": true, "infinite": false, "number": 5}`, and a state or a flag a list of words.
@@ -21,9 +21,6 @@ from farmctl.model.guests import Ran
 Record = Mapping[str, Any]
 """One job or node as Slurm's JSON shows it."""
 
-MARK = "==farmctl=="
-"""Stands on a line of its own after each part; a part without it was cut off."""
-
 
 def judged(ran: Ran, *, what: str) -> str:
     """Return what a program wrote to its standard output.
@@ -45,16 +42,6 @@ def judged(ran: Ran, *, what: str) -> str:
     if any(word in lower for word in _AWAY):
         raise BatchAwayError(f"slurmctld does not answer: {said}")
     raise BatchRefusedError(f"Slurm refuses to {what}: {said}")
-
-
-def parts(text: str, count: int) -> list[str]:
-    """Return the parts of a script's output, each of which ends with the mark."""
-    found = text.split(f"\n{MARK}\n")
-    if len(found) != count + 1 or found[-1].strip():
-        raise BatchAnswerError(
-            f"Slurm's answer is cut off: {len(found) - 1} of {count} parts came."
-        )
-    return found[:-1]
 
 
 def records(text: str, kind: str) -> list[Record]:

@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from farmctl.batch import arrays
 from farmctl.batch.names import unfolded
-from farmctl.batch.slurm import arrays, constraints, reasons
+from farmctl.batch.slurm import constraints, reasons
 from farmctl.batch.slurm.answers import Record, amount, listed, number, text, words
 from farmctl.errors import BatchAnswerError
 from farmctl.model.sample import Waiting, Work

@@ -15,8 +15,8 @@ _ABSENT = frozenset({"FUTURE"})
 """Nodes that a configuration foresees and nobody has seen."""
 
 _LOST = frozenset({
-    "DOWN", "ERROR", "UNKNOWN", "FAIL", "INVALID", "INVALID_REG", "MAINT", "MAINTENANCE", "RESERVED", "RES", "BLOCKED",
-    "REBOOT_ISSUED", "PERFCTRS",
+    "DOWN", "ERROR", "UNKNOWN", "FAIL", "INVALID", "INVALID_REG", "MAINT",
+    "MAINTENANCE", "RESERVED", "RES", "BLOCKED", "REBOOT_ISSUED", "PERFCTRS",
 })  # fmt: skip
 """Words for a node that takes no work and is nobody's to count on.
 

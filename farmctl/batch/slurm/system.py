@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from farmctl.batch import names
 from farmctl.batch.commands import Commands
+from farmctl.batch.looks import PART, parts
 from farmctl.batch.port import OURS, Outcome
 from farmctl.batch.slurm import answers, jobs, nodes
 from farmctl.batch.slurm.answers import Record
@@ -24,8 +25,7 @@ OLDEST = (22, 5)
 _SCONTROL_JSON = (23, 2)
 """From here on sinfo's JSON is a summary, and scontrol lists the nodes."""
 
-_LOOK = f"""
-part() {{ "$@" && printf '\\n%s\\n' '{answers.MARK}'; }}
+_LOOK = f"""{PART}
 part id -un &&
 part scontrol show config &&
 part sinfo --noheader --all --format='%R|%a|%l|%s' &&
@@ -149,7 +149,7 @@ class Slurm:
             ["sh", "-c", _LOOK, "sh", _NODES_OLD if old else _NODES],
             what="show itself",
         )
-        user, config, partitions, listed, queue = answers.parts(out, 5)
+        user, config, partitions, listed, queue = parts(out, 5, system="Slurm")
         settings = answers.settings(config)
         self._version = _version(settings.get("SLURM_VERSION", ""))
         _sees_all(user.strip(), settings)

@@ -7,6 +7,10 @@ few lines: who is asked here is decided, what they do is theirs.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from farmctl.clock import SystemClock
+from farmctl.errors import BatchError
+from farmctl.model.nodes import Role
+
 if TYPE_CHECKING:
     from farmctl.model.guests import Guest, GuestProgress
     from farmctl.spec import Farm, Site
@@ -35,9 +39,14 @@ class SiteGuests:
         self._announce = announce
 
     def configuration(self, farm: "Farm") -> str:
-        """Return the digest of what configures a farm; nothing does so far."""
-        del farm
-        return ""
+        """Return the digest of what configures a farm; see `reconcile.Guests`.
+
+        Raises:
+            InputError: its playbook is not there.
+        """
+        from farmctl import playbook  # noqa: PLC0415 - where something configures
+
+        return playbook.configuration(farm, self._site)
 
     def change_router(self, farm: "Farm", router: "Guest", files: str) -> None:
         """Put other files in force on a router; see `reconcile.Guests`."""
@@ -84,11 +93,42 @@ class SiteGuests:
         give_up: Callable[[], bool],
     ) -> Mapping[str, str]:
         """Configure some guests; see `reconcile.Guests`."""
-        del farm, guests, report, give_up
-        return dict.fromkeys(targets, "")
+        from farmctl import playbook  # noqa: PLC0415 - where something configures
+
+        file = playbook.located(farm, self._site)
+        if file is None:
+            return dict.fromkeys(targets, "")
+        with self.shell(farm.name, guests) as shell:
+            arguments = shell.for_ansible(guests)
+            ways = {
+                each.name: playbook.Way(host=shell.alias(each), ssh_args=arguments)
+                for each in guests
+            }
+            return playbook.configure(
+                file,
+                playbook.inventory(farm, self._site, guests, ways, alone=True),
+                targets,
+                report=report,
+                give_up=give_up,
+            )
 
     def retire(
         self, farm: "Farm", guests: "Sequence[Guest]", names: Sequence[str]
     ) -> None:
-        """Strike nodes that are gone off the farm's lists; it has none so far."""
-        del farm, guests, names
+        """Strike nodes that are gone off the list of the farm's batch system.
+
+        Raises:
+            FarmctlError: its head does not answer, or keeps some of them.
+        """
+        head = next((each for each in guests if each.role is Role.HEAD), None)
+        if farm.batch != "slurm" or head is None:
+            return
+        from farmctl.batch.commands import OnGuest  # noqa: PLC0415 - when needed
+        from farmctl.batch.slurm import Slurm  # noqa: PLC0415 - likewise
+
+        with self.shell(farm.name, guests) as shell:
+            slurm = Slurm(OnGuest(shell=shell, guest=head), now=SystemClock().now)
+            kept = slurm.forget(names, ended=True)
+        troubles = [f"{name}: {why}" for name, why in sorted(kept.items()) if why]
+        if troubles:
+            raise BatchError("; ".join(troubles))

@@ -65,13 +65,18 @@ def variable(flavour: Flavour, values: RouterValues) -> Mapping[str, str]:
 def differences(before: str, after: str) -> tuple[str, ...]:
     """Return the lines that differ between two texts that `variable` gave.
 
-    Where the first is empty or none of those, every line counts as new.
+    Where the first is none of those, every line counts as new.
     """
-    try:
-        old = bundle.unpack(before) if before else {}
-    except NotPossibleError:
-        old = {}
+    old = bundle.unpack(before) if readable(before) else {}
     return changes(old, bundle.unpack(after))
+
+
+def readable(text: str) -> bool:
+    """Say whether a text is one that `variable` may have given."""
+    try:
+        return bool(bundle.unpack(text))
+    except NotPossibleError:
+        return False
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:

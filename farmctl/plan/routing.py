@@ -40,6 +40,8 @@ _MADE = CreateNode | ReplaceNode | StartNode | AwaitNode
 _BEHIND = (Role.HEAD, Role.WORKER)
 _MAC_BYTES = 6
 
+_UNREADABLE = "its context has no files that can be read"
+_ONE = {"come": "comes", "go": "goes"}
 _LATER = ("SUSPENDED", "STOPPED")
 """States in which OpenNebula changes no context: the router is started first."""
 
@@ -58,7 +60,11 @@ class RouterFiles(Protocol):
         ...
 
     def differences(self, before: str, after: str) -> tuple[str, ...]:
-        """Return the lines that differ between two such texts."""
+        """Return the lines that differ; of an unreadable first, every line is new."""
+        ...
+
+    def readable(self, text: str) -> bool:
+        """Say whether a text is such a one, however old."""
         ...
 
 
@@ -203,6 +209,7 @@ class _Change:
     def to(
         self, files: str, *, because: str, since: str, leavers: Iterable[str] = ()
     ) -> ChangeRouter:
+        readable = self.routing.files.readable(since)
         return ChangeRouter(
             vm_id=self.vm.id,
             name=node_name(self.target.farm, Role.ROUTER),
@@ -210,8 +217,8 @@ class _Change:
             files=files,
             changes=self.routing.files.differences(since, files),
             leavers=tuple(sorted(leavers)),
-            because=because if since else "its context has none of its files",
-            cause=Cause.CHANGE if since else Cause.DRIFT,
+            because=because if readable else _UNREADABLE,
+            cause=Cause.CHANGE if readable else Cause.DRIFT,
         )
 
 
@@ -340,5 +347,6 @@ def _why(nodes: Sequence[Step]) -> str:
 
 
 def _counted(number: int, verb: str) -> str:
-    what = "1 node" if number == 1 else f"{number} nodes"
-    return f"names and leases: {what} {verb}{'s' if number == 1 else ''}"
+    if number == 1:
+        return f"names and leases: 1 node {_ONE[verb]}"
+    return f"names and leases: {number} nodes {verb}"

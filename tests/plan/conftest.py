@@ -12,11 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from farmctl.context import routers
 from farmctl.model.attributes import Kind, Ref
 from farmctl.model.nodes import Mark, Role, Tag, VmState
 from farmctl.model.steps import (
     AwaitNode,
     ChangeObject,
+    ChangeRouter,
+    ConfigureNodes,
     CreateNode,
     CreateObject,
     DeleteObject,
@@ -42,6 +45,8 @@ from farmctl.model.view import (
 from farmctl.plan.objects import object_ids
 from farmctl.plan.planning import plan, plan_destroy
 from farmctl.plan.resolve import resolve
+from farmctl.plan.router import mac_of
+from farmctl.plan.routing import Routing
 from farmctl.spec import Farm, Site
 
 SITE = {
@@ -212,6 +217,24 @@ class Simulated:
                 self.end(step.vm_id, farm)
             case StartNode() | AwaitNode():
                 self.edit_vm(step.vm_id, state=VmState.RUNNING, reported_ready=True)
+            case ChangeRouter():
+                (router,) = (v for v in self.staying(farm) if v.name == step.name)
+                assert router.id == step.vm_id
+                there = {vm.name for vm in self.staying(farm)}
+                assert not there & set(step.leavers), (
+                    "a node that is there is forgotten"
+                )
+                self.edit_vm(router.id, router_files=step.files)
+            case ConfigureNodes():
+                for name in step.names:
+                    (vm,) = (v for v in self.staying(farm) if v.name == name)
+                    assert vm.reported_ready, f"{name} is not up"
+                    mark = replace(vm.mark, configured=step.configuration)
+                    self.edit_vm(vm.id, mark=mark)
+
+    def staying(self, farm):
+        over = {VmState.GONE, VmState.ENDING}
+        return [vm for vm in self.view.farm(farm).vms if vm.state not in over]
 
     def next_id(self):
         view = self.view
@@ -364,6 +387,7 @@ class Simulated:
                     network_id=network.id,
                     network=network.name,
                     address=address,
+                    mac=mac_of(address),
                     security_group_ids=tuple(sorted(set(carried))),
                 )
             )
@@ -381,6 +405,9 @@ class Simulated:
             memory_mib=int(template.attributes["MEMORY"]),
             reported_ready=True,
             state_name="ACTIVE",
+            router_files=node.attributes.get("CONTEXT", {}).get(
+                "FARMCTL_ROUTER_BASE64", ""
+            ),
         )
         self.view = replace(view, vms=(*view.vms, made))
 
@@ -421,10 +448,16 @@ def _lease(network, leased):
     raise AssertionError("no lease left")
 
 
-def draw(site, farm, view, sizes=None, contexts=None):
+def draw(site, farm, view, sizes=None, contexts=None, configuration=""):
     """Return the plan of a farm."""
     target = resolve(site, farm, view, contexts or {}, sizes or {})
-    return plan(target, view, site=site.name)
+    return plan(
+        target,
+        view,
+        site=site.name,
+        routing=Routing(site=site, farm=farm, files=routers),
+        configuration=configuration,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -147,12 +147,12 @@ def settle(world):
 def test_an_applied_plan_leaves_an_empty_plan(kit, before, after, what):
     world = kit.Simulated(kit.view())
     site, first, second = kit.site(), kit.farm_of(before), kit.farm_of(after)
-    world.after(kit.draw(site, first, world.view))
+    world.after(kit.draw(site, first, world.view, configuration="one"))
     befall(world, "alice", what)
     strangers = [vm for vm in world.view.vms if vm.tag is None]
 
-    plan = kit.draw(site, second, world.view, what["sizes"])
-    again = kit.draw(site, second, world.view, what["sizes"])
+    plan = kit.draw(site, second, world.view, what["sizes"], configuration="two")
+    again = kit.draw(site, second, world.view, what["sizes"], configuration="two")
     assert plan == again, "the same facts give the same plan"
     assert moved(plan, world.view) == []
     check_steps(plan, world.view, second, what["sizes"])
@@ -160,7 +160,7 @@ def test_an_applied_plan_leaves_an_empty_plan(kit, before, after, what):
     world.after(plan)
     settle(world)
     assert [vm for vm in world.view.vms if vm.tag is None] == strangers
-    left = kit.draw(site, second, world.view, what["sizes"])
+    left = kit.draw(site, second, world.view, what["sizes"], configuration="two")
     assert [step.because for step in left.steps] == []
 
     check_cloud(world.view, second, what["sizes"])
@@ -226,15 +226,17 @@ def test_a_plan_cut_off_anywhere_is_completed_by_the_next(
 ):
     world = kit.Simulated(kit.view())
     site, first, second = kit.site(), kit.farm_of(before), kit.farm_of(after)
-    world.after(kit.draw(site, first, world.view))
+    world.after(kit.draw(site, first, world.view, configuration="one"))
     befall(world, "alice", what)
 
-    for step in kit.draw(site, second, world.view, what["sizes"]).steps[:cut]:
+    for step in kit.draw(
+        site, second, world.view, what["sizes"], configuration="two"
+    ).steps[:cut]:
         world.take(step, "alice")
-    world.after(kit.draw(site, second, world.view, what["sizes"]))
+    world.after(kit.draw(site, second, world.view, what["sizes"], configuration="two"))
     settle(world)
 
-    left = kit.draw(site, second, world.view, what["sizes"])
+    left = kit.draw(site, second, world.view, what["sizes"], configuration="two")
     assert [step.because for step in left.steps] == []
     check_cloud(world.view, second, what["sizes"])
 

@@ -8,6 +8,7 @@ import pytest
 
 from farmctl.errors import InputError
 from farmctl.model.nodes import Mark, VmState
+from farmctl.model.steps import ChangeRouter
 from farmctl.model.view import AddressRange, Image, Network
 from farmctl.plan import saved
 from farmctl.plan.saved import moved
@@ -94,7 +95,7 @@ def test_each_wrong_field_is_named(plan):
 def test_the_machine_form_leaves_attributes_out(plan):
     shown = saved.as_json(plan)
     assert shown["summary"] == {
-        "changes": 0,
+        "changes": 1,
         "replacements": 3,
         "additions": 1,
         "removals": 0,
@@ -106,12 +107,17 @@ def test_the_machine_form_leaves_attributes_out(plan):
     assert actions == [
         (1, "change"),
         (2, "change"),
-        (3, "replace-node"),
-        (3, "replace-node"),
-        (3, "replace-node"),
-        (3, "create-node"),
+        (3, "change-router"),
+        (4, "replace-node"),
+        (4, "replace-node"),
+        (4, "replace-node"),
+        (4, "create-node"),
     ]
-    assert "CONTEXT" not in json.dumps(shown)
+    written = json.dumps(shown)
+    assert "CONTEXT" not in written
+    (router,) = (step for step in plan.steps if isinstance(step, ChangeRouter))
+    assert router.files not in written
+    assert saved.load(saved.dump(plan)) == plan
 
 
 def test_a_cloud_that_stands_still_has_not_moved(plan, applied):

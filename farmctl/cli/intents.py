@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from farmctl import playbook
 from farmctl.errors import CloudError, FarmctlError, InputError, Mistake
 from farmctl.model.steps import Plan
 from farmctl.model.view import AddressRange, CloudView, Network
@@ -55,7 +56,7 @@ def read(files: Sequence[str], site: Site, *, plans: bool) -> tuple[Named, ...]:
             mistakes += error.mistakes
             continue
         if isinstance(what, Farm):
-            mistakes += check(what, site)
+            mistakes += [*check(what, site), *playbook.mistakes(what, site)]
         found.append(Named(file=file, what=what))
     if mistakes:
         raise InputError(mistakes)

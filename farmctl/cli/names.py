@@ -9,6 +9,7 @@ COMMANDS = {
     "explain": "Tell why a farm is as it is, and why it does not change.",
     "scale": "Set the size of a pool by hand.",
     "ssh": "Log in to a node, or run a command in it.",
+    "inventory": "Tell Ansible of the nodes that run.",
     "destroy": "End a farm, all of it.",
     "cloud": "Run the embedded cloud.",
     "schema": "Print the JSON Schema of farm or site files.",

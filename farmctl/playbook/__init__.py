@@ -6,7 +6,7 @@ became of each node. How the way leads into a node is handed in, as `Way`s.
 """
 
 from farmctl.playbook.digest import configuration
-from farmctl.playbook.files import located
+from farmctl.playbook.files import located, mistakes
 from farmctl.playbook.hosts import Inventory, Way, inventory
 from farmctl.playbook.running import configure
 
@@ -17,4 +17,5 @@ __all__ = [
     "configure",
     "inventory",
     "located",
+    "mistakes",
 ]

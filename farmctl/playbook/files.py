@@ -75,6 +75,15 @@ def located(farm: Farm, site: Site) -> Path | None:
     )
 
 
+def mistakes(farm: Farm, site: Site) -> list[Mistake]:
+    """Return the mistake in naming the farm's playbook, if there is one."""
+    try:
+        located(farm, site)
+    except InputError as error:
+        return list(error.mistakes)
+    return []
+
+
 def shipped() -> Path:
     """Return the folder of the playbooks that farmctl brings along."""
     return assets.path("playbooks")

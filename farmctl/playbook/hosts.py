@@ -21,6 +21,9 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 PYTHON = "/usr/bin/python3"
 """Where a node has Python; named, so that Ansible does not go and look for it."""
 
+_BRACE = "{"
+"""What every template begins with."""
+
 _SLURM_TAKES = ("default", "all")
 """Words of slurm.conf that no partition can be called."""
 
@@ -196,14 +199,14 @@ _Dumper.add_representer(
 
 
 def _data(value: Json) -> Json:
-    """Return a value, all text in it marked as text alone."""
+    """Return a value for YAML, text that could be a template marked as none."""
     match value:
-        case str():
+        case str() if _BRACE in value:
             return _Unsafe(value)
         case list():
             return [_data(each) for each in value]
         case dict():
-            return {_Unsafe(key): _data(each) for key, each in value.items()}
+            return {key: _data(each) for key, each in value.items()}
         case _:
             return value
 
@@ -211,7 +214,7 @@ def _data(value: Json) -> Json:
 def _marked(value: Json) -> Json:
     """Return a value for JSON, with Ansible's mark on text that could be a template."""
     match value:
-        case str() if "{" in value:
+        case str() if _BRACE in value:
             return {"__ansible_unsafe": value}
         case list():
             return [_marked(each) for each in value]

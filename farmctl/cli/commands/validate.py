@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import click
 
+from farmctl import playbook
 from farmctl.cli import documents, terminal
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.options import complete_file, json_option, site_file, site_option
@@ -111,7 +112,10 @@ def _against(checked: _Checked, site: Site) -> _Checked:
         file=checked.file,
         kind=checked.kind,
         farm=checked.farm,
-        mistakes=tuple(check(checked.farm, site)),
+        mistakes=(
+            *check(checked.farm, site),
+            *playbook.mistakes(checked.farm, site),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from farmctl.embedded.trees import sources
 from farmctl.embedded.trees.contained import Runner, StepFailedError, refusal
-from farmctl.embedded.trees.recipes import Recipe
+from farmctl.embedded.trees.recipes import FILES, FINISH, Recipe
 from farmctl.embedded.trees.sources import Source
 from farmctl.errors import NotPossibleError
 
@@ -138,7 +138,8 @@ class Builder:
         else:
             self._step("copying the tree that it extends", _COPY, base, self._folder)
         self._install(signed)
-        self._lay_files()
+        if self._recipe.folder is not None:
+            self._lay_files(self._recipe.folder / FILES)
         if self._recipe.disabled:
             self._step(
                 "disabling services that wait",
@@ -146,9 +147,9 @@ class Builder:
                 self._folder,
                 *self._recipe.disabled,
             )
-        if self._recipe.finish.is_file():
+        if self._recipe.folder and (self._recipe.folder / FINISH).is_file():
             self._step(
-                "finish.sh", _FINISH, self._folder, self._recipe.finish
+                "finish.sh", _FINISH, self._folder, self._recipe.folder / FINISH
             )
         self._sources(mirrors)
         self._step("cleaning up", _CLEAN, self._folder)
@@ -192,9 +193,8 @@ class Builder:
             heard=heard,
         )
 
-    def _lay_files(self) -> None:
+    def _lay_files(self, files: Path) -> None:
         """Lay the recipe's files over the tree: root's, what starts with #! runs."""
-        files = self._recipe.files
         for path in sorted(files.rglob("*")):
             target = self._folder / path.relative_to(files)
             if path.is_dir() and not path.is_symlink():

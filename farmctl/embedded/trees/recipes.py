@@ -6,6 +6,7 @@ the same checksum make the same tree, as far as Debian's mirror stands still.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,19 +30,21 @@ _KEYS = ("about", "suite", "extends", "packages", "disabled", "megabytes")
 _LARGEST = 64 * 1024
 _CHECKSUM = 12
 _DEEPEST = 8
+_USUAL_MEGABYTES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One recipe, with the recipe that it extends, if any."""
+    """One layer of a tree: packages or files, on top of another or of nothing."""
 
     name: str
-    folder: Path
     suite: str
     """Debian's name of the release, such as `bookworm`."""
     base: "Recipe | None" = None
     packages: tuple[str, ...] = ()
     """Installed without what they merely recommend."""
+    folder: Path | None = None
+    """Whose `files` are laid over the tree, and whose `finish.sh` runs in it then."""
     disabled: tuple[str, ...] = ()
     """Services that are installed and wait: started by hand or by Ansible."""
     megabytes: int
@@ -53,16 +56,6 @@ class Recipe:
     def key(self) -> str:
         """The name of the finished tree's folder."""
         return f"{self.name}-{self.checksum}"
-
-    @property
-    def files(self) -> Path:
-        """The folder whose files are laid over the tree; need not be there."""
-        return self.folder / FILES
-
-    @property
-    def finish(self) -> Path:
-        """The script that runs inside the tree at the end; need not be there."""
-        return self.folder / FINISH
 
 
 def known() -> tuple[str, ...]:
@@ -104,15 +97,28 @@ def _read(name: str, *, beside: Path | None, architecture: str, depth: int) -> R
             depth=depth + 1,
         )
     suite = str(entries["suite"]) if base is None else base.suite
-    return Recipe(
-        name=folder.name,
-        folder=folder,
+    packages = tuple(entries.get("packages", ()))
+    disabled = tuple(entries.get("disabled", ()))
+    megabytes = int(entries.get("megabytes", _USUAL_MEGABYTES))
+    # Packages are a layer of their own, so that a changed file costs seconds.
+    ground = Recipe(
+        name=f"{folder.name}-packages",
         suite=suite,
         base=base,
-        packages=tuple(entries.get("packages", ())),
-        disabled=tuple(entries.get("disabled", ())),
-        megabytes=int(entries.get("megabytes", 1000)),
-        checksum=_checksum(folder, raw, suite, architecture, base),
+        packages=packages,
+        megabytes=megabytes,
+        checksum=_checksum(
+            suite, architecture, base.checksum if base else "", *packages
+        ),
+    )
+    return Recipe(
+        name=folder.name,
+        suite=suite,
+        base=ground,
+        folder=folder,
+        disabled=disabled,
+        megabytes=megabytes,
+        checksum=_checksum(ground.checksum, *disabled, *_contents(folder)),
     )
 
 
@@ -203,23 +209,19 @@ def _entries(raw: bytes, file: Path) -> dict[str, object | list[str]]:
     return entries
 
 
-def _checksum(
-    folder: Path, raw: bytes, suite: str, architecture: str, base: Recipe | None
-) -> str:
-    found = hashlib.sha256()
-
-    def add(*parts: bytes) -> None:
-        for part in parts:
-            found.update(b"%d:" % len(part))
-            found.update(part)
-
-    add(FORMAT.encode(), suite.encode(), architecture.encode(), raw)
-    add(base.checksum.encode() if base else b"")
-    files = folder / FILES
-    for path in (folder / FINISH, *sorted(files.rglob("*"))):
-        name = str(path.relative_to(folder)).encode()
+def _contents(folder: Path) -> Iterator[str | bytes]:
+    """What of a recipe's folder goes into the tree, names and all."""
+    for path in (folder / FINISH, *sorted((folder / FILES).rglob("*"))):
         if path.is_symlink():
-            add(b"link", name, str(path.readlink()).encode())
+            yield from ("link", str(path.relative_to(folder)), str(path.readlink()))
         elif path.is_file():
-            add(b"file", name, path.read_bytes())
+            yield from ("file", str(path.relative_to(folder)), path.read_bytes())
+
+
+def _checksum(*parts: str | bytes) -> str:
+    found = hashlib.sha256()
+    for part in (FORMAT, *parts):
+        raw = part.encode() if isinstance(part, str) else part
+        found.update(b"%d:" % len(raw))
+        found.update(raw)
     return found.hexdigest()[:_CHECKSUM]

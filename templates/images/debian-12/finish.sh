@@ -13,7 +13,8 @@ update-rc.d farmctl-context defaults
 
 # Root logs in by key only.
 usermod --password '*' root
-mkdir -p -m 0700 /root/.ssh
+mkdir -p /root/.ssh
+chmod 700 /root/.ssh
 : >/etc/hostname
 
 # What identifies a machine is made at a node's first boot.

@@ -55,9 +55,20 @@ class Jobs:
 
 
 def read(
-    records: Sequence[Record], partitions: Mapping[str, Partition], *, now: float
+    records: Sequence[Record],
+    partitions: Mapping[str, Partition],
+    *,
+    now: float,
+    memory_counts: bool = False,
 ) -> Jobs:
     """Return what waits, what is held and what runs on each node.
+
+    Args:
+        records: The jobs.
+        partitions: The partitions by name.
+        now: When they were asked for.
+        memory_counts: Whether nodes give memory away as they do cores: a job that
+            says nothing of memory, where no default does, then takes all of a node's.
 
     Raises:
         BatchAnswerError: a record lacks what every job has.
@@ -75,7 +86,9 @@ def read(
                 of_array[amount(record, "array_job_id")] += 1
         else:
             pending.append(record)
-    waiting, held = _waiting(pending, partitions, of_array, now=now)
+    waiting, held = _waiting(
+        pending, partitions, of_array, now=now, memory_counts=memory_counts
+    )
     return Jobs(
         waiting=waiting,
         held=held,
@@ -166,7 +179,7 @@ class _Shape:
     whole: bool = False
 
 
-def _shape(record: Record) -> _Shape:
+def _shape(record: Record, *, all_memory: bool) -> _Shape:
     """Return the pieces in which a job can be laid on nodes.
 
     Slurm guesses `node_count` from the nodes that there are now; only where the job
@@ -177,8 +190,6 @@ def _shape(record: Record) -> _Shape:
     least = max(1, amount(record, "minimum_cpus_per_node"))
     each = amount(record, "cpus_per_task") or max(1, cpus // tasks)
     shared = words(record.get("shared")) | words(record.get("exclusive"))
-    memory = number(record.get("memory_per_node"))
-    all_memory = memory == 0 and "JOB_MEM_SET" in words(record.get("flags"))
     whole = bool(shared & {"NONE", "EXCLUSIVE", "TRUE"}) or all_memory
     if most == nodes or whole:
         slots = max(least, -(-cpus // nodes))
@@ -223,6 +234,7 @@ def _waiting(
     of_array: Mapping[int, int],
     *,
     now: float,
+    memory_counts: bool,
 ) -> tuple[tuple[Waiting, ...], tuple[Waiting, ...]]:
     """Return what waits for nodes and what for something else, the oldest first.
 
@@ -235,7 +247,7 @@ def _waiting(
         pile = piles.get(kind) or held.get(kind)
         if pile is None:
             why = _why(record, partitions)
-            pile = _Pile(_first(record, why))
+            pile = _Pile(_first(record, why, memory_counts=memory_counts))
             (piles if why in reasons.HELPED else held)[kind] = pile
         expression = record.get("array_task_string")
         tasks = arrays.tasks(expression) if expression else 1
@@ -289,12 +301,14 @@ def _hashed(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _first(record: Record, why: str) -> Waiting:
+def _first(record: Record, why: str, *, memory_counts: bool) -> Waiting:
     """Return one job of a kind: its pieces, and what they ask of a node."""
-    shape = _shape(record)
-    memory = amount(record, "memory_per_node")
-    if not memory:
-        memory = amount(record, "memory_per_cpu") * shape.slots
+    per_node, per_cpu = (
+        amount(record, "memory_per_node"),
+        amount(record, "memory_per_cpu"),
+    )
+    all_memory = memory_counts and not per_node and not per_cpu
+    shape = _shape(record, all_memory=all_memory)
     seconds = amount(record, "time_limit") * 60.0
     return Waiting(
         owner=_owner(record),
@@ -302,7 +316,7 @@ def _first(record: Record, why: str) -> Waiting:
         slots=shape.slots,
         count=shape.pieces,
         since=0.0,
-        memory_mib=memory,
+        memory_mib=per_node or per_cpu * shape.slots,
         disk_mib=amount(record, "minimum_tmp_disk_per_node"),
         why=(text(record, "state_description") if why == "Resources" else "") or why,
         limit=seconds if 0 < seconds < NEVER_ENDS else None,

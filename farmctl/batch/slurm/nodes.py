@@ -5,6 +5,7 @@ aside: its drain is not ours to take back, and nothing waits for it.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from farmctl.batch.port import OURS
 from farmctl.batch.slurm.answers import Record, amount, listed, text, words
@@ -100,6 +101,7 @@ def _node(
     now: float,
 ) -> NodeSample:
     drainer = drained_by(record)
+    work = _spread(record, work)
     slots = amount(record, "effective_cpus") or amount(record, "cpus")
     claimed = amount(record, "alloc_cpus")
     if "COMPLETING" in states:
@@ -125,6 +127,24 @@ def _node(
         shown=shown(record),
         reason=text(record, "reason"),
         drained_by=drainer,
+    )
+
+
+def _spread(record: Record, work: tuple[Work, ...]) -> tuple[Work, ...]:
+    """Return the work with the cores that nobody else can have counted to it.
+
+    A job may hold all of a node's memory with one of its cores: the others are not
+    free.
+    """
+    memory = amount(record, "real_memory")
+    busy = sum(each.slots for each in work)
+    idle = amount(record, "cpus") - busy
+    if not work or idle <= 0 or not memory or amount(record, "alloc_memory") < memory:
+        return work
+    widest = max(work, key=lambda each: each.slots)
+    return tuple(
+        replace(each, slots=each.slots + idle) if each is widest else each
+        for each in work
     )
 
 

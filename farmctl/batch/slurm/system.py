@@ -62,7 +62,9 @@ class Slurm:
     def sample(self) -> Sample:
         taken = self._now()
         settings, partitions, listed, queue = self._look()
-        read = jobs.read(queue, partitions, now=taken)
+        read = jobs.read(
+            queue, partitions, now=taken, memory_counts=_memory_counts(settings)
+        )
         return Sample(
             taken=taken,
             waiting=read.waiting,
@@ -230,6 +232,11 @@ def _sees_all(user: str, settings: Mapping[str, str]) -> None:
             f"Slurm shows {user} only its own jobs (PrivateData).",
             hint="Log in to the head as root, or as SlurmUser.",
         )
+
+
+def _memory_counts(settings: Mapping[str, str]) -> bool:
+    """Tell whether memory is given away as cores are, as by `CR_Core_Memory`."""
+    return "MEMORY" in settings.get("SelectTypeParameters", "").upper()
 
 
 def _partitions(text: str) -> dict[str, jobs.Partition]:

@@ -54,9 +54,9 @@ def test_a_playbook_that_is_not_there_is_told_with_its_line(
     farm = make_farm("playbook: mine.yml\n")
     assert [str(each) for each in mistakes(farm, make_site())] == [
         (
-            f"alice.yaml:10:11  playbook: there is no {tmp_path}/mine.yml. A relative name "
-            "begins where the site file is; write site.yml for the playbook that farmctl "
-            "brings along."
+            f"alice.yaml:10:11  playbook: there is no {tmp_path}/mine.yml. A relative "
+            "name begins where the site file is; write site.yml for the playbook that "
+            "farmctl brings along."
         )
     ]
     with pytest.raises(InputError):

@@ -139,6 +139,8 @@ def node(found: "NodeStatus") -> dict[str, Any]:
         "aside": found.aside,
         "attempts": found.attempts,
         "reason": found.reason or None,
+        "configured": found.configured,
+        "outdated_lines": found.outdated,
     }
 
 

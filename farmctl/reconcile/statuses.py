@@ -5,12 +5,14 @@ ready; what is said of a lock is what its holder wrote.
 """
 
 from collections import Counter
+from dataclasses import replace
 
-from farmctl.errors import NotPossibleError
+from farmctl.errors import FarmctlError, NotPossibleError
 from farmctl.model.nodes import Phase, Role, VmState, phase
-from farmctl.model.steps import Note
+from farmctl.model.steps import ChangeRouter, ConfigureNodes, Note
 from farmctl.model.view import CloudView, FarmView, Vm
 from farmctl.plan import addresses, document
+from farmctl.reconcile.intent import Declared, declared_in
 from farmctl.reconcile.values import FarmStatus, LockStatus, NodeStatus, Status, World
 from farmctl.spec.suggestions import did_you_mean
 
@@ -45,7 +47,9 @@ def status(
         version=seen.version,
         seen_at=seen.at,
         age=max(0.0, world.clock.now() - seen.at),
-        farms=tuple(farm_status(each) for each in farms.values()),
+        farms=tuple(
+            _with_guests(world, farm_status(each), seen) for each in farms.values()
+        ),
     )
 
 
@@ -72,6 +76,58 @@ def farm_status(farm: FarmView) -> FarmStatus:
         lock=lock,
         notes=tuple(_notes(farm)),
     )
+
+
+def _with_guests(world: World, shown: FarmStatus, view: CloudView) -> FarmStatus:
+    """Add what of a farm's guests is not as declared; nothing where nobody can tell.
+
+    What would be done is drawn as `plan` draws it, from the document and the view: no
+    call is made, and no guest is asked.
+    """
+    try:
+        farm = declared_in(view, shown.farm, site=world.site.name)
+        plan = Declared(declared=farm).draw(world, view)
+        configures = world.guests is not None and world.guests.configuration(farm)
+    except FarmctlError:
+        return shown
+    lines = max(
+        (len(each.changes) for each in plan.steps if isinstance(each, ChangeRouter)),
+        default=0,
+    )
+    names = {
+        name
+        for each in plan.steps
+        if isinstance(each, ConfigureNodes)
+        for name in each.names
+    }
+    return replace(
+        shown,
+        nodes=tuple(
+            _with_guest(
+                node,
+                configured=node.name not in names if configures else None,
+                outdated=lines if node.role is Role.ROUTER else 0,
+            )
+            for node in shown.nodes
+        ),
+    )
+
+
+def _with_guest(
+    node: NodeStatus, *, configured: bool | None, outdated: int
+) -> NodeStatus:
+    reason = node.reason
+    if not reason and node.phase is Phase.READY:
+        said = []
+        if outdated:
+            said.append(
+                f"its files are outdated: {outdated} "
+                f"{'line differs' if outdated == 1 else 'lines differ'}"
+            )
+        if configured is False:
+            said.append("not configured as declared")
+        reason = ", ".join(said)
+    return replace(node, configured=configured, outdated=outdated, reason=reason)
 
 
 def _node(vm: Vm, farm: FarmView) -> NodeStatus:

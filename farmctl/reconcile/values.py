@@ -215,7 +215,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """One node as the cloud shows it. `since` is in seconds since the epoch."""
+    """One node as the cloud shows it. `since` is in seconds since the epoch.
+
+    `configured` says whether its guest has the configuration that the farm is to have,
+    None where nothing configures the farm or that cannot be told. `outdated` counts the
+    lines of a router's files that are to be others.
+    """
 
     name: str
     vm_id: int
@@ -230,6 +235,8 @@ class NodeStatus:
     aside: bool = False
     attempts: int = 0
     reason: str = ""
+    configured: bool | None = None
+    outdated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,12 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
+from insides import Insides
+
 from farmctl.clock import SystemClock
 from farmctl.cloud.opennebula import connect
 from farmctl.context import contexts, routers
-from farmctl.model.nodes import VmState
+from farmctl.model.nodes import Role, VmState
 from farmctl.reconcile import (
     Options,
     Result,
@@ -83,6 +85,7 @@ class Record:
     written: list = field(default_factory=list)
     told: list = field(default_factory=list)
     guard: threading.Lock = field(default_factory=threading.Lock)
+    hear: object = None
 
     def record(self, farm, event, because, **values):
         with self.guard:
@@ -91,6 +94,8 @@ class Record:
     def tell(self, event):
         with self.guard:
             self.told.append(event)
+        if self.hear is not None:
+            self.hear(event)
 
     def of(self, kind):
         return [each for each in self.told if isinstance(each, kind)]
@@ -106,7 +111,9 @@ def farm_of(name, *, size=2, network="auto", public="auto", worker=SMALL):
     return reading.parse_farm(text)
 
 
-def world_at(endpoint, auth_file, site, *, tempo=FAST, patience=20.0, record=None):
+def world_at(
+    endpoint, auth_file, site, *, tempo=FAST, patience=20.0, record=None, guests=None
+):
     cloud = connect(endpoint, auth_file, patience=patience, timeout=20.0)
     listener = record or Record()
     return World(
@@ -116,6 +123,7 @@ def world_at(endpoint, auth_file, site, *, tempo=FAST, patience=20.0, record=Non
         journal=listener,
         contexts=contexts,
         routers=routers,
+        guests=guests,
         progress=listener if record else Silence(),
         tempo=tempo,
     )
@@ -123,7 +131,13 @@ def world_at(endpoint, auth_file, site, *, tempo=FAST, patience=20.0, record=Non
 
 def act(order):
     """Do what a process of its own is to do: apply, scale or destroy a farm."""
-    world = world_at(order["endpoint"], order["auth_file"], order["site"])
+    folder = order.get("guests")
+    world = world_at(
+        order["endpoint"],
+        order["auth_file"],
+        order["site"],
+        guests=Insides(folder) if folder else None,
+    )
     name, options = order["farm"], Options(lock_wait=30.0, interrupt=True)
     try:
         match order["what"]:
@@ -182,10 +196,23 @@ def settled(world, name, *, size, public=True):
     if farm.document is not None and farm.document.lock is not None:
         wrong.append("it is still locked")
     wrong += _untagged(view, name)
+    wrong += _inside(world, farm)
     plan = make_plan(world, farm_of(name), view=view)
     if not plan.changes_nothing:
         wrong.append(f"a second plan has {[str(step)[:200] for step in plan.steps]}")
     return wrong
+
+
+def _inside(world, farm):
+    """Say which router was left with other files than its context has."""
+    if world.guests is None:
+        return []
+    return [
+        f"{vm.name} runs other files than its context has"
+        for vm in farm.vms
+        if vm.tag.role is Role.ROUTER
+        and world.guests.files_of(vm.id) not in {"", vm.router_files}
+    ]
 
 
 def gone(world, name):

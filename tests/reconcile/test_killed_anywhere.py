@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import rig
+from insides import Insides
 from proxy import Mode, Proxy
 from rig import act, farm_of, gone, settled, world_at
 
@@ -18,7 +19,7 @@ AT_ONCE = 4
 class Case:
     """One operation, disturbed at its call number `at`."""
 
-    def __init__(self, one, forking, name, what):
+    def __init__(self, one, forking, name, what, guests):
         self.one, self.forking, self.name, self.what = one, forking, name, what
         self.order = {
             "endpoint": one.endpoint,
@@ -27,7 +28,9 @@ class Case:
             "farm": name,
             "what": what[0],
             "size": what[1],
+            "guests": str(guests),
         }
+        guests.mkdir()
 
     def prepare(self, world):
         if self.what[0] != "apply":
@@ -53,10 +56,10 @@ class Case:
         return problems + settled(world, self.name, size=self.what[1])
 
 
-def calls_of(one, forking, what, name):
+def calls_of(one, forking, what, name, folder):
     """Count the changing calls of an operation that nothing disturbs."""
-    world = world_at(one.endpoint, one.auth_file, one.site)
-    case = Case(one, forking, name, what)
+    world = world_of(one, folder / name)
+    case = Case(one, forking, name, what, folder / name)
     try:
         case.prepare(world)
         with Proxy(one.endpoint) as proxy:
@@ -68,9 +71,14 @@ def calls_of(one, forking, what, name):
     return calls
 
 
-def disturbed(one, forking, name, what, at, mode):
-    world = world_at(one.endpoint, one.auth_file, one.site)
-    case = Case(one, forking, name, what)
+def world_of(one, folder):
+    insides = Insides(folder)
+    return world_at(one.endpoint, one.auth_file, one.site, guests=insides)
+
+
+def disturbed(one, forking, name, what, at, mode, folder):
+    world = world_of(one, folder / name)
+    case = Case(one, forking, name, what, folder / name)
     try:
         case.prepare(world)
         with Proxy(one.endpoint, at=at, mode=mode) as proxy:
@@ -89,13 +97,17 @@ def disturbed(one, forking, name, what, at, mode):
     ids=["apply", "scale-up", "scale-down", "destroy"],
 )
 def test_a_second_run_converges_whatever_call_the_first_ended_at(
-    own, forking, name, what, mode
+    own, forking, name, what, mode, tmp_path
 ):
-    calls = calls_of(own, forking, what, f"{name}-0")
+    calls = calls_of(own, forking, what, f"{name}-0", tmp_path)
+    expected = {"apply": "one.vm.update", "scale": "one.vm.updateconf"}
+    assert expected.get(what[0], "one.vm.action") in calls
     found = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         cases = {
-            at: pool.submit(disturbed, own, forking, f"{name}-{at}", what, at, mode)
+            at: pool.submit(
+                disturbed, own, forking, f"{name}-{at}", what, at, mode, tmp_path
+            )
             for at in range(1, len(calls) + 1)
         }
         for at, case in cases.items():

@@ -1,0 +1,229 @@
+"""A router that runs is changed in place: over SSH first, in its context then."""
+
+import pytest
+from insides import LOCKED, OUT, Insides
+from proxy import Mode, Proxy
+from rig import Record, farm_of, problems, settled
+
+from farmctl.context import bundle
+from farmctl.model.nodes import Role, VmState
+from farmctl.model.steps import ChangeRouter
+from farmctl.plan import lines, saved
+from farmctl.reconcile import Options, Result, apply, make_plan, scale
+from farmctl.spec import canonical, from_canonical
+
+CALLS_OF_A_LOOK = 8
+
+
+@pytest.fixture
+def insides(tmp_path):
+    return Insides(tmp_path, digest="")
+
+
+@pytest.fixture
+def inside(make_world, own, insides):
+    """A world that may log in, on a cloud of the test's own."""
+    return make_world(own, record=Record(), guests=insides)
+
+
+def with_forward(farm, port=8443):
+    body = canonical(farm)
+    forward = {"name": "web", "port": port, "to": "head", "to_port": 443}
+    body["farm"]["router"]["forwards"] = [{**forward, "from": ["192.0.2.0/24"]}]
+    return from_canonical(body)
+
+
+def router_in(world, farm="alice"):
+    vms = world.cloud.look().farm(farm).vms
+    return next(vm for vm in vms if vm.tag.role is Role.ROUTER)
+
+
+def firewall_of(vm):
+    return bundle.unpack(vm.router_files)["firewall"]
+
+
+def test_a_forward_opens_on_the_router_that_runs_and_in_its_context(inside, insides):
+    apply(inside, farm_of("alice"))
+    before = router_in(inside)
+    farm = with_forward(farm_of("alice"))
+    plan = make_plan(inside, farm)
+    shown = [f"{each.subject} {each.what}, {each.effect}" for each in lines.lines(plan)]
+    expected = (
+        "router forward 8443 -> head:443 added, from 192.0.2.0/24, "
+        "in place, no interruption"
+    )
+    assert shown == [expected]
+    outcome = apply(inside, farm)
+    assert problems(outcome) == []
+    after = router_in(inside)
+    assert after.id == before.id
+    assert "option src_dport '8443'" in firewall_of(after)
+    assert insides.files_of(after.id) == after.router_files
+    public = next(nic.address for nic in after.nics if nic.network == "public")
+    assert insides.lines == [f"changed alice-router at {public}"]
+    assert apply(inside, farm).steps == ()
+    assert insides.lines == []
+
+
+def test_a_second_apply_asks_nobody_and_makes_the_calls_of_one_look(
+    inside, insides, opennebula
+):
+    apply(inside, with_forward(farm_of("alice")))
+    opennebula.reset_calls()
+    assert apply(inside, with_forward(farm_of("alice"))).steps == ()
+    assert sum(opennebula.calls().values()) == CALLS_OF_A_LOOK
+    assert insides.lines == []
+
+
+def test_nothing_else_in_the_context_is_touched(inside, opennebula):
+    apply(inside, farm_of("alice"))
+    before = opennebula.call("one.vm.info", router_in(inside).id)
+    apply(inside, with_forward(farm_of("alice")))
+    after = opennebula.call("one.vm.info", router_in(inside).id)
+    assert contexts_differ(before, after) == {"FARMCTL_ROUTER_BASE64"}
+
+
+def contexts_differ(one, other):
+    def texts(shown):
+        start, end = shown.index("<CONTEXT>"), shown.index("</CONTEXT>")
+        parts = shown[start:end].split("</")
+        pairs = [part.rpartition("<![CDATA[")[::2] for part in parts]
+        return {name.rpartition("<")[2].rstrip(">"): text for name, text in pairs}
+
+    first, second = texts(one), texts(other)
+    assert first.keys() == second.keys()
+    return {key for key in first if first[key] != second[key]}
+
+
+def test_who_may_not_log_in_leaves_it_to_the_image(world):
+    apply(world, farm_of("alice"))
+    outcome = apply(world, with_forward(farm_of("alice")))
+    assert problems(outcome) == []
+    assert "option src_dport '8443'" in firewall_of(router_in(world))
+
+
+def test_a_router_that_does_not_answer_keeps_its_files_and_holds_nobody_up(
+    inside, insides
+):
+    apply(inside, farm_of("alice"))
+    old = router_in(inside).router_files
+    insides.break_("router", "out")
+    outcome = apply(inside, with_forward(farm_of("alice", size=4)))
+    (failed,) = outcome.of(Result.FAILED)
+    assert failed.subject == "alice-router"
+    assert OUT in failed.reason
+    assert "Its context keeps the old files" in failed.reason
+    assert f"onevm terminate --hard {router_in(inside).id}" in failed.reason
+    assert outcome.failed
+    assert not outcome.stopped
+    assert [(each.subject, each.message) for each in outcome.left] == [
+        ("alice-router", failed.reason)
+    ]
+    assert router_in(inside).router_files == old
+    assert len(inside.cloud.look().farm("alice").vms) == 6, (
+        "the nodes came all the same"
+    )
+    insides.mend()
+    assert problems(apply(inside, with_forward(farm_of("alice", size=4)))) == []
+
+
+@pytest.mark.parametrize("how", ["locked", "refused"])
+def test_what_the_router_takes_back_does_not_come_with_a_reboot(inside, insides, how):
+    apply(inside, farm_of("alice"))
+    old = router_in(inside).router_files
+    insides.break_("router", how)
+    outcome = apply(inside, with_forward(farm_of("alice")))
+    (failed,) = outcome.of(Result.FAILED)
+    said = {"locked": LOCKED, "refused": "nftables refuses the ruleset."}
+    assert failed.reason.startswith(said[how])
+    assert router_in(inside).router_files == old
+    assert outcome.failed
+
+
+def test_a_router_that_is_off_takes_its_files_from_its_context(
+    inside, insides, opennebula
+):
+    apply(inside, farm_of("alice"))
+    opennebula.call("one.vm.action", "poweroff-hard", router_in(inside).id)
+    wait_for(inside, VmState.OFF)
+    assert problems(apply(inside, with_forward(farm_of("alice")))) == []
+    assert "option src_dport '8443'" in firewall_of(router_in(inside))
+    assert insides.lines == []
+
+
+def wait_for(world, state):
+    while router_in(world).state is not state:
+        world.clock.sleep(0.05)
+
+
+def test_a_suspended_router_is_started_and_then_changed(inside, insides, opennebula):
+    apply(inside, farm_of("alice"))
+    opennebula.call("one.vm.action", "suspend", router_in(inside).id)
+    wait_for(inside, VmState.OFF)
+    outcome = apply(inside, with_forward(farm_of("alice")))
+    assert problems(outcome) == []
+    assert "option src_dport '8443'" in firewall_of(router_in(inside))
+
+
+def test_names_follow_the_nodes_up_and_down(inside, insides):
+    apply(inside, farm_of("alice"))
+    assert problems(scale(inside, "alice", "wn", 4)) == []
+    dhcp = bundle.unpack(router_in(inside).router_files)["dhcp"]
+    assert "option name 'alice-wn-004'" in dhcp
+    outcome = scale(inside, "alice", "wn", 2, Options(interrupt=True))
+    assert problems(outcome) == []
+    dhcp = bundle.unpack(router_in(inside).router_files)["dhcp"]
+    assert "option name 'alice-wn-003'" not in dhcp
+    assert settled(inside, "alice", size=2) == []
+    assert "retired alice-wn-003 alice-wn-004" in insides.lines
+
+
+def test_a_node_that_may_work_keeps_its_name(inside):
+    apply(inside, farm_of("alice"))
+    scale(inside, "alice", "wn", 4)
+    outcome = scale(inside, "alice", "wn", 2)
+    (kept,) = [
+        each
+        for each in outcome.of(Result.SKIPPED)
+        if isinstance(each.step, ChangeRouter)
+    ]
+    assert kept.reason.startswith("It goes on knowing what is still there: alice-wn-00")
+    dhcp = bundle.unpack(router_in(inside).router_files)["dhcp"]
+    assert "option name 'alice-wn-004'" in dhcp
+
+
+def test_a_saved_plan_carries_the_files(inside, insides):
+    apply(inside, farm_of("alice"))
+    plan = saved.load(saved.dump(make_plan(inside, with_forward(farm_of("alice")))))
+    assert problems(apply(inside, plan)) == []
+    assert "option src_dport '8443'" in firewall_of(router_in(inside))
+
+
+def test_what_others_do_to_the_context_is_put_back(inside, opennebula):
+    apply(inside, farm_of("alice"))
+    router = router_in(inside)
+    spoiled = 'CONTEXT=[FARMCTL_ROUTER_BASE64="bm8gdGFy"]'
+    opennebula.call("one.vm.updateconf", router.id, spoiled, 1)
+    outcome = apply(inside, farm_of("alice"))
+    assert [type(each.step).__name__ for each in outcome.steps] == ["ChangeRouter"]
+    assert router_in(inside).router_files == router.router_files
+
+
+def test_a_lost_answer_of_the_context_is_asked_for_again(make_world, own, insides):
+    apply(make_world(own, guests=insides), farm_of("alice"))
+    with Proxy(own.endpoint) as counting:
+        quiet = make_world(own, endpoint=counting.endpoint, guests=insides)
+        apply(quiet, with_forward(farm_of("alice"), port=8001))
+        at = counting.calls.index("one.vm.updateconf") + 1
+    with Proxy(own.endpoint, at=at, mode=Mode.LOSE_ANSWER) as losing:
+        disturbed = make_world(own, endpoint=losing.endpoint, guests=insides)
+        outcome = apply(disturbed, with_forward(farm_of("alice"), port=8002))
+    assert losing.hit.is_set()
+    assert problems(outcome) == []
+
+
+def test_a_node_whose_name_was_changed_by_hand_keeps_its_own_in_dns(inside, opennebula):
+    apply(inside, farm_of("alice"))
+    router = router_in(inside)
+    opennebula.call("one.vm.rename", router.id, "gateway")
+    assert make_plan(inside, farm_of("alice")).changes_nothing

@@ -2,7 +2,8 @@
 
 Started by `process.start`, which has written the settings there. Holds the lock on
 the directory as long as it lives; says `ready` on the descriptor that it was given
-once it answers. Ends with 3 where a port is taken, 4 where the directory is another's.
+once it answers. Ends with 3 where a port is taken, 4 where the directory is another's,
+5 where its state cannot be kept, 6 where real nodes cannot be had.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ import sys
 from pathlib import Path
 
 from farmctl.embedded.engine import Engine
+from farmctl.embedded.netns.link import Link
+from farmctl.embedded.netns.public import PublicNetwork
 from farmctl.embedded.server import LOOPBACK, Wires, listen
 from farmctl.embedded.settings import (
     PRIVATE,
@@ -25,10 +28,12 @@ from farmctl.embedded.settings import (
     USUAL_PORT,
     Settings,
 )
+from farmctl.errors import NotPossibleError
 
 PORT_TAKEN = 3
 DIRECTORY_TAKEN = 4
 NO_STORE = 5
+NO_NODES = 6
 _LOG = logging.getLogger("farmctl.embedded")
 
 
@@ -55,17 +60,40 @@ def main(directory: Path) -> int:
         ports = f"{settings.port} or {settings.onegate_port}"
         _LOG.critical("port %s on %s is taken: %s", ports, LOOPBACK, error.strerror)
         return PORT_TAKEN
+    if not settings.real:
+        return _cloud(settings, rpc, [gate])
+    port = gate.getsockname()[1]
+    with Link(directory, service=port) as nodes:
+        try:
+            nodes.start()
+            # Guests come over the public network, where the machine has an address.
+            seen = str(PublicNetwork.of(settings.public_network).machine)
+            gates = [gate, listen(port, seen)]
+        except (NotPossibleError, OSError) as error:
+            _LOG.critical("%s", str(error).rstrip("."))
+            return NO_NODES
+        return _cloud(settings, rpc, gates, nodes)
+
+
+def _cloud(
+    settings: Settings,
+    rpc: socket.socket,
+    gates: list[socket.socket],
+    nodes: Link | None = None,
+) -> int:
     try:
         password, renew = _password(settings)
-        engine = Engine(settings, password=password, renew=renew)
+        engine = Engine(settings, password=password, renew=renew, nodes=nodes)
     except (sqlite3.Error, OSError) as error:
-        _LOG.critical("cannot keep the cloud's state in %s: %s", directory, error)
+        where = settings.directory
+        _LOG.critical("cannot keep the cloud's state in %s: %s", where, error)
         return NO_STORE
     engine.cloud.port = rpc.getsockname()[1]
-    engine.cloud.onegate_url = f"http://{LOOPBACK}:{gate.getsockname()[1]}"
-    _announce(settings, rpc.getsockname()[1], gate.getsockname()[1])
+    address, port = gates[-1].getsockname()
+    engine.cloud.onegate_url = f"http://{address}:{port}"
+    _announce(settings, rpc.getsockname()[1], port)
     try:
-        asyncio.run(_serve(Wires(engine), rpc, gate, owner=settings.owner))
+        asyncio.run(_serve(Wires(engine), rpc, gates, owner=settings.owner))
     finally:
         settings.endpoint_file.unlink(missing_ok=True)
         engine.close()
@@ -73,11 +101,11 @@ def main(directory: Path) -> int:
 
 
 async def _serve(
-    wires: Wires, rpc: socket.socket, gate: socket.socket, *, owner: int
+    wires: Wires, rpc: socket.socket, gates: list[socket.socket], *, owner: int
 ) -> None:
     """Serve until told to stop, or until the owning process is gone."""
     if not owner:
-        await wires.run(rpc, gate)
+        await wires.run(rpc, gates)
         return
     try:
         watched = os.pidfd_open(owner)
@@ -86,7 +114,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     loop.add_reader(watched, wires.stop)
     try:
-        await wires.run(rpc, gate)
+        await wires.run(rpc, gates)
     finally:
         loop.remove_reader(watched)
         os.close(watched)

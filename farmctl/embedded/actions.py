@@ -11,7 +11,7 @@ from farmctl.embedded.lifecycle import retry
 from farmctl.embedded.machine import Actor, History, Machine
 from farmctl.embedded.refusal import Refusal, wrong_state
 from farmctl.embedded.states import Action, Lcm, State
-from farmctl.embedded.steps import begin
+from farmctl.embedded.steps import begin, host_of
 from farmctl.embedded.teardown import delete, done, recreate
 
 # The operations of oned.conf's lists that each action belongs to.
@@ -87,6 +87,7 @@ def perform(cloud: Cloud, vm: Machine, name: str, by: Actor) -> None:
             case "reboot" | "reboot-hard":
                 _need(vm, vm.running())
                 vm.resched = False
+                cloud.driver_of(host_of(cloud, vm)).reboot(vm, hard=hard)
             case "resched" | "unresched":
                 _need(vm, vm.state is State.POWEROFF or _up(vm))
                 vm.resched = name == "resched"

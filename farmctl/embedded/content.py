@@ -1,5 +1,7 @@
 """What a new cloud holds: a small computing centre's, ready for example farms."""
 
+from ipaddress import IPv4Network
+
 from farmctl.embedded.attributes import Attributes
 from farmctl.embedded.calls import acl, vdcs
 from farmctl.embedded.calls.datastores import make
@@ -37,6 +39,10 @@ _IMAGES = {
     "imaging-2026-11": 20480,
     "debian-12": 2048,
 }
+_TREES = {"debian-12": 2048, "debian-batch-12": 2048}
+"""What nodes boot from: farmctl's recipes of these names."""
+_FIRST_LEASE = 10
+"""Before it are the gateway and the machine."""
 
 
 def fill(cloud: Cloud, password: str) -> None:
@@ -191,6 +197,8 @@ def _places(cloud: Cloud) -> None:
                 total_cpu=cores * 100,
                 total_memory=memory * _KIB,
                 created=cloud.timeline.now(),
+                im_mad=settings.driver,
+                vm_mad=settings.driver,
             )
             host.template = described(host)
             host.template.put("FARM_CLASS", farm_class)
@@ -213,13 +221,16 @@ def _images(cloud: Cloud) -> None:
     store = pools.datastores.named("images")
     if store is None:
         return
-    for name, size in _IMAGES.items():
+    real = cloud.settings.real
+    for name, size in (_TREES if real else _IMAGES).items():
+        path = f"tree:{name}" if real else f"https://images.example.org/{name}.qcow2"
         image = Image(
             id=pools.new_id(Image),
             name=name,
             size=size,
             datastore_id=store.id,
-            path=f"https://images.example.org/{name}.qcow2",
+            path=path,
+            source=path if real else "dummy_path",
             regtime=cloud.now(),
             modtime=cloud.now(),
             template=Attributes({"DEV_PREFIX": ["sd"]}),
@@ -230,22 +241,25 @@ def _images(cloud: Cloud) -> None:
 
 
 def _public(cloud: Cloud) -> None:
-    pools = cloud.pools
+    pools, settings = cloud.pools, cloud.settings
+    public = IPv4Network(settings.public_network)
+    room = public.num_addresses - _FIRST_LEASE - 1
+    gateway = str(public[1])
     template = Attributes(
         {
-            "VN_MAD": ["dummy"],
+            "VN_MAD": ["bridge" if settings.real else "dummy"],
             "BRIDGE": ["br-public"],
-            "NETWORK_ADDRESS": ["203.0.113.0"],
-            "NETWORK_MASK": ["255.255.255.0"],
-            "GATEWAY": ["203.0.113.1"],
-            "DNS": ["203.0.113.1"],
+            "NETWORK_ADDRESS": [str(public.network_address)],
+            "NETWORK_MASK": [str(public.netmask)],
+            "GATEWAY": [gateway],
+            "DNS": [gateway],
             # None: farms name their own, and group 0 would let everything through.
             "SECURITY_GROUPS": [""],
             "AR": [
                 {
                     "TYPE": "IP4",
-                    "IP": "203.0.113.10",
-                    "SIZE": str(cloud.settings.public_addresses),
+                    "IP": str(public[_FIRST_LEASE]),
+                    "SIZE": str(min(settings.public_addresses, room)),
                 }
             ],
         }

@@ -37,7 +37,15 @@ Report = Callable[[int, int, str], None]
 
 
 class Driver(Protocol):
-    """What runs the VMs of the hosts whose VM_MAD it is."""
+    """What runs the VMs of the hosts whose VM_MAD it is.
+
+    Beside the steps, which end, there are things to be told of, which need no answer.
+    """
+
+    @property
+    def foresees(self) -> bool:
+        """Whether its steps are only waited for, so that faults may bend their end."""
+        ...
 
     def begin(self, job: Job, report: Report) -> Foreseen | None:
         """Begin a step; `None` means that `report` will be called."""
@@ -51,9 +59,31 @@ class Driver(Protocol):
         """Return when a guest that has booted reports READY; `None`: by itself."""
         ...
 
+    def reboot(self, machine: Machine, *, hard: bool) -> None:
+        """Boot a running guest again; it goes on being RUNNING."""
+        ...
+
+    def forget(self, machine: Machine) -> None:
+        """End whatever is left of a VM, disks included; idempotent."""
+        ...
+
+    def regroup(self, machine: Machine) -> None:
+        """Take over the rules of the VM's security groups, which have changed."""
+        ...
+
+    def host_died(self, host_id: int) -> None:
+        """Let everything on a hypervisor die with it."""
+        ...
+
+    def network_gone(self, network_id: int) -> None:
+        """Remove what stands for a virtual network."""
+        ...
+
 
 class Dummy:
     """VMs that are rows: every step takes its time and succeeds."""
+
+    foresees = True
 
     def __init__(self, timings: Timings) -> None:
         self._timings = timings
@@ -82,3 +112,18 @@ class Dummy:
         """Return how long a guest takes from RUNNING to READY."""
         del machine
         return self._timings.ready
+
+    def reboot(self, machine: Machine, *, hard: bool) -> None:
+        """There is nothing to boot."""
+
+    def forget(self, machine: Machine) -> None:
+        """Nothing is left of a row."""
+
+    def regroup(self, machine: Machine) -> None:
+        """Nothing is filtered."""
+
+    def host_died(self, host_id: int) -> None:
+        """Rows do not die."""
+
+    def network_gone(self, network_id: int) -> None:
+        """Nothing stands for it."""

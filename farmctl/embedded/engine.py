@@ -23,6 +23,8 @@ from farmctl.embedded import calls as _calls
 from farmctl.embedded.calls import images, security_groups, users
 from farmctl.embedded.calls.registry import find
 from farmctl.embedded.cloud import Cloud
+from farmctl.embedded.netns.driver import Netns
+from farmctl.embedded.netns.link import Link
 from farmctl.embedded.refusal import Fault, Refusal, internal
 from farmctl.embedded.scheduler import Scheduler
 from farmctl.embedded.settings import Settings
@@ -37,16 +39,26 @@ class Engine:
     """An embedded cloud without its wires."""
 
     def __init__(
-        self, settings: Settings, *, password: str, renew: bool = False
+        self,
+        settings: Settings,
+        *,
+        password: str,
+        renew: bool = False,
+        nodes: Link | None = None,
     ) -> None:
         self.settings = settings
+        self.nodes = nodes
+        """What keeps the nodes, where VMs are real."""
         self._password = password
         self._store = Store(settings.database)
         self._requests = 0
+        self._real: Netns | None = None
         self.cloud = self._wake(renew=renew)
 
     def _wake(self, *, renew: bool) -> Cloud:
         cloud = Cloud(self.settings, self._store)
+        if self.nodes is not None:
+            self._real = cloud.drivers["netns"] = Netns(cloud, self.nodes)
         if cloud.fresh:
             content.fill(cloud, self._password)
         elif renew:
@@ -56,12 +68,16 @@ class Engine:
         Scheduler(cloud)
         cloud.perform = partial(actions.scheduled, cloud)
         rearm(cloud)
+        if self._real is not None:
+            self._real.wake()
         cloud.commit()
         return cloud
 
     def reset(self) -> None:
         """Start over with an empty cloud and the same password."""
         port, url = self.cloud.port, self.cloud.onegate_url
+        if self._real is not None:
+            self._real.reset()
         self._store.wipe()
         self.cloud = self._wake(renew=False)
         self.cloud.port, self.cloud.onegate_url = port, url

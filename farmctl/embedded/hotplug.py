@@ -74,6 +74,8 @@ def ended(cloud: Cloud, vm: Machine, task: Task, error: str) -> None:
             _resized(cloud, vm, detail, error)
         case "resize-disk":
             _disk_resized(vm, detail, error)
+        case "disk-snapshot" if error and detail["do"] == "create":
+            _drop_disk_snapshot(vm, detail)
         case "snapshot-create" if error:
             remove_snapshot(vm, detail["snapshot"])
         case "snapshot-create" | "snapshot-revert":
@@ -169,6 +171,15 @@ def remove_snapshot(vm: Machine, snapshot_id: str) -> None:
     vm.template.erase("SNAPSHOT")
     for snapshot in left:
         vm.template.add("SNAPSHOT", snapshot)
+
+
+def _drop_disk_snapshot(vm: Machine, detail: dict[str, str]) -> None:
+    entries = vm.disk_snapshots.get(detail["disk"], [])
+    left = [e for e in entries if e["ID"] != detail["snapshot"]]
+    if left:
+        vm.disk_snapshots[detail["disk"]] = left
+    else:
+        vm.disk_snapshots.pop(detail["disk"], None)
 
 
 def _mark_snapshot(vm: Machine, snapshot_id: str) -> None:

@@ -297,11 +297,16 @@ def _epilog(cloud: Cloud, vm: Machine, error: str) -> None:
 
 
 def _complain(cloud: Cloud, vm: Machine, what: str, error: str) -> None:
-    message = f"{what}: {vm.record().hostname}:{vm.name}:dummy"
-    if error and "injected" not in error:
-        message = f"{message}: {error}"
+    message = f"{what}: {error}"
+    if vm.record().vm_mad == "dummy":
+        # OpenNebula's own dummy driver answers with no more than its command.
+        message = f"{what}: {vm.record().hostname}:{vm.name}:dummy"
+        if error and "injected" not in error:
+            message = f"{message}: {error}"
     vm.user_template.put("ERROR", cloud.stamp(message))
 
 
 def _deploy_id(vm: Machine) -> str:
+    if vm.record().vm_mad != "dummy":
+        return f"one-{vm.id}"
     return f"{vm.record().hostname}:{vm.name}:{vm.record().vm_mad}"

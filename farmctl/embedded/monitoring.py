@@ -56,14 +56,18 @@ def host_series(cloud: Cloud, host: Host, count: int = _KEPT) -> list[str]:
 def kill(cloud: Cloud, host: Host) -> None:
     """Have a host die: OpenNebula notices at its next look."""
     host.dead = True
+    cloud.driver_of(host).host_died(host.id)
     cloud.pools.touch(host)
     _arm(cloud, host)
 
 
 def revive(cloud: Cloud, host: Host, *, guests: str) -> None:
-    """Have a host come back, its guests running on or powered off."""
+    """Have a host come back, its guests running on or powered off.
+
+    Nodes that are real have died with it.
+    """
     host.dead = False
-    host.guests = guests
+    host.guests = guests if cloud.driver_of(host).foresees else "poweroff"
     cloud.pools.touch(host)
     _arm(cloud, host)
 

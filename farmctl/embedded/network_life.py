@@ -180,3 +180,5 @@ def gone(cloud: Cloud, network: Network) -> None:
     network.ranges.clear()
     return_range(cloud, network)
     cloud.pools.remove(network)
+    for driver in cloud.drivers.values():
+        driver.network_gone(network.id)

@@ -9,17 +9,19 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from farmctl.embedded.netns import needs
 from farmctl.embedded.settings import PRIVATE, Settings
 from farmctl.errors import NotPossibleError
 
@@ -37,6 +39,7 @@ _OURS = (
     "settings.json",
     "server.log",
 )
+_OUR_FOLDERS = ("nodes", "images")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +55,18 @@ class Running:
     pid: int
 
 
-def start(settings: Settings | None = None) -> Running:
+def start(
+    settings: Settings | None = None,
+    *,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Running:
     """Start the cloud in the background, and wait until it answers.
 
     Idempotent: where one runs in that directory already, it is returned as it is.
+
+    Args:
+        settings: how it is set up.
+        say: told of what takes long, a line each.
 
     Raises:
         NotPossibleError: it does not come up; says why.
@@ -66,6 +77,8 @@ def start(settings: Settings | None = None) -> Running:
         running = status(settings)
         if running is not None and _answers(running, settings.directory):
             return running
+        if settings.real:
+            needs.fulfil(settings, say)
         _write_settings(settings)
         _spawn(settings)
         running = status(settings)
@@ -132,6 +145,8 @@ def reset(settings: Settings | None = None) -> None:
         _stop(settings)
         for name in _OURS:
             (settings.directory / name).unlink(missing_ok=True)
+        for name in _OUR_FOLDERS:
+            shutil.rmtree(settings.directory / name, ignore_errors=True)
 
 
 def kill(settings: Settings | None = None) -> bool:

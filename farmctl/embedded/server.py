@@ -10,7 +10,7 @@ import json
 import logging
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,8 +63,8 @@ class Wires:
             server.should_exit = True
         self._news.set()
 
-    async def run(self, rpc: socket.socket, gate: socket.socket) -> None:
-        """Serve on these sockets until `stop`."""
+    async def run(self, rpc: socket.socket, gates: Sequence[socket.socket]) -> None:
+        """Serve XML-RPC on one socket and OneGate on others until `stop`."""
         guests = onegate.application(self._engine, self._news.set)
         for application in (self, guests):
             config = uvicorn.Config(
@@ -80,13 +80,17 @@ class Wires:
             )
             self._servers.append(_Quiet(config))
         loop = asyncio.get_running_loop()
+        if self._engine.nodes is not None:
+            self._engine.nodes.attach(loop, self._news.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         clock = asyncio.create_task(self._clock())
         await asyncio.gather(
             *(
-                server.serve(sockets=[listening])
-                for server, listening in zip(self._servers, (rpc, gate), strict=True)
+                server.serve(sockets=listening)
+                for server, listening in zip(
+                    self._servers, ([rpc], list(gates)), strict=True
+                )
             )
         )
         clock.cancel()
@@ -150,8 +154,8 @@ class Wires:
         await _respond(send, status, json.dumps(reply).encode(), "application/json")
 
 
-def listen(port: int) -> socket.socket:
-    """Return a listening socket on loopback; 0 takes a free port.
+def listen(port: int, address: str = LOOPBACK) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one.
 
     Raises:
         OSError: the port is taken.
@@ -161,7 +165,7 @@ def listen(port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((LOOPBACK, port))
+        listening.bind((address, port))
         listening.listen(_BACKLOG)
     except OSError:
         listening.close()

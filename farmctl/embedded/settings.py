@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 PRIVATE = 0o600
 USUAL_PORT = 2633
@@ -82,12 +82,32 @@ class Settings:
     """Seconds of the cloud's clock in one of the machine's."""
     owner: int = 0
     """The process with which the cloud ends, such as a test run; 0: with none."""
+    driver: Literal["dummy", "netns"] = "dummy"
+    """What its VMs are: rows, or nodes of this machine, for which it needs root."""
+    public_network: str = "203.0.113.0/24"
+    """The public network; with `netns` the machine has its second address."""
     content: bool = True
     """Whether to start with networks and images, or with hosts and datastores only."""
 
     def to_json(self) -> str:
         """Write the settings as JSON."""
         return json.dumps(asdict(self), default=str, indent=1)
+
+    @classmethod
+    def of_nodes(cls, **changes: Any) -> Self:
+        """Return the settings of a cloud of real nodes, which share this machine."""
+        usual: dict[str, Any] = {
+            "driver": "netns",
+            "service_hosts": 2,
+            "worker_hosts": 4,
+            "service_cores": 256,
+            "worker_cores": 256,
+            "service_memory": 1024 * 1024,
+            "worker_memory": 1024 * 1024,
+            # Few hosts, and nodes that boot in a second: no need to go one by one.
+            "scheduler_max_host": 16,
+        }
+        return cls(**{**usual, **changes})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -104,6 +124,11 @@ class Settings:
         data["directory"] = Path(data["directory"])
         data["timings"] = Timings(**data["timings"])
         return cls(**data)
+
+    @property
+    def real(self) -> bool:
+        """Whether its VMs are real nodes."""
+        return self.driver != "dummy"
 
     @property
     def database(self) -> Path:

@@ -9,8 +9,9 @@ here, so that no driver has to know about them.
 from collections.abc import Callable
 
 from farmctl.embedded.cloud import Cloud
-from farmctl.embedded.driver import Job
+from farmctl.embedded.driver import Driver, Job, Report
 from farmctl.embedded.entities import Host
+from farmctl.embedded.faults import FaultRule
 from farmctl.embedded.machine import Machine, Task
 from farmctl.embedded.states import Lcm, State
 
@@ -69,7 +70,11 @@ def begin(
     def report(vm_id: int, number: int, error: str) -> None:
         cloud.later(cloud.timeline.now(), lambda: _end(cloud, vm_id, number, error))
 
-    outcome = cloud.driver_of(host).begin(job, report)
+    driver = cloud.driver_of(host)
+    if fault is not None and not driver.foresees:
+        _strike(cloud, vm, driver, job, report, fault, called)
+        return
+    outcome = driver.begin(job, report)
     if fault is not None and fault.effect == "hang":
         return
     if outcome is None:
@@ -82,6 +87,43 @@ def begin(
             task.error = fault.message or f"{called}: injected failure"
     task.due = cloud.timeline.now() + seconds
     arm(cloud, vm)
+
+
+def _strike(
+    cloud: Cloud,
+    vm: Machine,
+    driver: Driver,
+    job: Job,
+    report: Report,
+    fault: FaultRule,
+    called: str,
+) -> None:
+    """Have a step of real work hang, fail before it begins, or begin later."""
+    match fault.effect:
+        case "hang":
+            return
+        case "fail":
+            error = fault.message or f"{called}: injected failure"
+            due = cloud.timeline.now() + fault.seconds
+            cloud.later(due, lambda: _end(cloud, vm.id, job.number, error))
+        case _:
+            due = cloud.timeline.now() + fault.seconds
+            cloud.later(due, lambda: _begin_late(cloud, driver, job, report))
+
+
+def _begin_late(cloud: Cloud, driver: Driver, job: Job, report: Report) -> None:
+    vm = cloud.pools.live.get(job.machine.id)
+    if vm is None or vm.task is None or vm.task.number != job.number:
+        return
+    outcome = driver.begin(job, report)
+    if outcome is not None:
+        report(vm.id, job.number, outcome.error)
+
+
+def forget(cloud: Cloud, vm: Machine) -> None:
+    """Let go of what a driver may still have of a VM that ends or starts over."""
+    if vm.history:
+        cloud.driver_of(host_of(cloud, vm)).forget(vm)
 
 
 def arm(cloud: Cloud, vm: Machine) -> None:

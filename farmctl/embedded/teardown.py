@@ -7,7 +7,7 @@ from farmctl.embedded.cloud import Cloud, sorted_without
 from farmctl.embedded.machine import Actor, Machine
 from farmctl.embedded.quotas import account, image_usage, machine_usage
 from farmctl.embedded.states import Action, Lcm, State
-from farmctl.embedded.steps import drop
+from farmctl.embedded.steps import drop, forget
 
 
 def powered_off(cloud: Cloud, vm: Machine) -> None:
@@ -23,6 +23,7 @@ def suspended(cloud: Cloud, vm: Machine) -> None:
 def done(cloud: Cloud, vm: Machine) -> None:
     """End the VM for good: everything that it holds is given back."""
     drop(cloud, vm)
+    forget(cloud, vm)
     running = vm.counted_running
     whole = machine_usage(
         cpu=vm.cpu(),
@@ -74,6 +75,7 @@ def recreate(cloud: Cloud, vm: Machine, by: Actor) -> None:
 
 def _clean_up(cloud: Cloud, vm: Machine, action: Action, by: Actor) -> None:
     drop(cloud, vm)
+    forget(cloud, vm)
     vm.ready_due = 0.0
     vm.resched = False
     if not vm.history:

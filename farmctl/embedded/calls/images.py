@@ -56,14 +56,16 @@ def allocate(
     size = template.integer("SIZE")
     template.erase("SIZE")
     if size is None:
-        size = _measure(path, store)
+        size = _measure(path, store, real=cloud.settings.real)
     source = template.take_text("SOURCE")
     persistent = template.take_text("PERSISTENT").upper() == "YES"
     if "DEV_PREFIX" not in template:
         template.put("DEV_PREFIX", "sd")
     image = _add(cloud, caller, store, name, template)
     image.image_type, image.persistent, image.size = _TYPES[kind], persistent, size
-    image.path, image.source = path or source, source or "dummy_path"
+    # Nodes boot from where the path leads, and so do those of a copy.
+    shown = path if cloud.settings.real else ""
+    image.path, image.source = path or source, source or shown or "dummy_path"
     if template.text("FORMAT"):
         image.format = template.take_text("FORMAT")
     charge(cloud.pools, caller.uid, caller.gid, [datastore_usage(store.id, size)])
@@ -210,8 +212,9 @@ def _be_ready_later(cloud: Cloud, image: Image) -> None:
     arm(cloud, image)
 
 
-def _measure(path: str, store: Datastore) -> int:
-    if store.ds_mad == "dummy" or path.startswith(("http:", "https:")):
+def _measure(path: str, store: Datastore, *, real: bool) -> int:
+    made_up = store.ds_mad == "dummy" and not (real and path.startswith("/"))
+    if made_up or path.startswith(("http:", "https:", "tree:")):
         return _DEFAULT_SIZE
     if not path:
         raise internal("No PATH in template.")

@@ -137,7 +137,7 @@ def create_snapshot(
         }
     )
     hotplug.turn_page(cloud, vm, Action.DISK_SNAPSHOT_CREATE, actor(caller))
-    hotplug.change(cloud, vm, lcm, {"what": "disk-snapshot"})
+    hotplug.change(cloud, vm, lcm, _snapshot_detail("create", disk_id, number))
     return number
 
 
@@ -153,7 +153,7 @@ def delete_snapshot(
     if not vm.disk_snapshots[str(disk_id)]:
         del vm.disk_snapshots[str(disk_id)]
     hotplug.turn_page(cloud, vm, Action.DISK_SNAPSHOT_DELETE, actor(caller))
-    hotplug.change(cloud, vm, lcm, {"what": "disk-snapshot"})
+    hotplug.change(cloud, vm, lcm, _snapshot_detail("delete", disk_id, snapshot_id))
     return snapshot_id
 
 
@@ -174,7 +174,8 @@ def revert_snapshot(
     entry["ACTIVE"] = "YES"
     hotplug.turn_page(cloud, vm, Action.DISK_SNAPSHOT_REVERT, actor(caller))
     state = Lcm.DISK_SNAPSHOT_REVERT_POWEROFF
-    hotplug.change(cloud, vm, state, {"what": "disk-snapshot"})
+    detail = _snapshot_detail("revert", disk_id, snapshot_id)
+    hotplug.change(cloud, vm, state, detail)
     return snapshot_id
 
 
@@ -212,8 +213,18 @@ def save_as(  # OpenNebula's own
     if source is None:
         raise internal("Cannot use DISK. Disk does not have an image")
     image_id = images.clone(cloud, caller, source, name, -1)
-    hotplug.change(cloud, vm, lcm, {"what": "saveas"})
+    detail = {"what": "saveas", "disk": str(disk_id), "image": str(image_id)}
+    hotplug.change(cloud, vm, lcm, detail)
     return image_id
+
+
+def _snapshot_detail(do: str, disk_id: int, number: int) -> dict[str, str]:
+    return {
+        "what": "disk-snapshot",
+        "do": do,
+        "disk": str(disk_id),
+        "snapshot": str(number),
+    }
 
 
 def _disk(vm: Machine, disk_id: int) -> Vector:

@@ -9,6 +9,7 @@ from farmctl.embedded.entities import SecurityGroup
 from farmctl.embedded.leases import ip_number
 from farmctl.embedded.permissions import Caller, Inquiry, Right, require
 from farmctl.embedded.refusal import internal, wrong_state
+from farmctl.embedded.steps import host_of
 
 _PROTOCOLS = ("TCP", "UDP", "ICMP", "ICMPV6", "IPSEC", "ALL")
 _PORTS = ("TCP", "UDP")
@@ -124,6 +125,7 @@ def arm(cloud: Cloud, item: SecurityGroup) -> None:
                 found.failed.append(vm_id)
                 continue
             nics.refresh_rules(cloud, vm)
+            cloud.driver_of(host_of(cloud, vm)).regroup(vm)
             cloud.pools.touch(vm)
 
         found.committing = []

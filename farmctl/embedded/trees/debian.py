@@ -70,6 +70,8 @@ apt-get -y --no-install-recommends \
 _COPY = """
 cp -a --reflink=auto "$1/." "$2"
 """
+# No link at all is what `update-rc.d NAME defaults`, and so Ansible's `enabled: true`,
+# turns into an enabled service; one disabled by K links would stay disabled.
 _DISABLE = """
 tree=$1
 shift
@@ -78,8 +80,7 @@ for service; do
         echo "There is no service $service in the tree to disable."
         exit 1
     }
-    chroot "$tree" update-rc.d "$service" defaults
-    chroot "$tree" update-rc.d "$service" disable
+    rm -f "$tree"/etc/rc?.d/[SK][0-9][0-9]"$service"
 done
 """
 _FINISH = """

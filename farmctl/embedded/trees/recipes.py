@@ -16,7 +16,7 @@ from farmctl import assets
 from farmctl.errors import InputError, Mistake, NotPossibleError
 from farmctl.spec.suggestions import did_you_mean
 
-FORMAT = "1"
+FORMAT = "2"
 """Goes into every checksum: raised when the same recipe makes another tree."""
 
 FILE = "recipe.yaml"

@@ -9,9 +9,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from farmctl.errors import UnreachableError
+from farmctl.errors import NotPossibleError, UnreachableError
 
 if TYPE_CHECKING:
     from farmctl.embedded.process import Running
@@ -32,7 +32,7 @@ def started(announce: Callable[[str], None]) -> tuple[str, Path]:
     found = status()
     if found is None:
         announce("No OpenNebula is named: starting the embedded cloud.")
-        found = start(settings())
+        found = start(settings(), announce)
     return found.endpoint, found.auth_file
 
 
@@ -57,8 +57,12 @@ def status() -> "Running | None":
     return process.status()
 
 
-def start(wanted: "Settings") -> "Running":
+def start(wanted: "Settings", say: Callable[[str], None]) -> "Running":
     """Start it, on other ports where the wanted ones are taken.
+
+    Args:
+        wanted: how it is set up.
+        say: told of what takes long, such as building image trees; a line each.
 
     Raises:
         NotPossibleError: it does not start; says why.
@@ -70,7 +74,7 @@ def start(wanted: "Settings") -> "Running":
         free = replace(free, port=0)
     if not _free(wanted.onegate_port):
         free = replace(free, onegate_port=0)
-    process.start(free)
+    process.start(free, say=say)
     found = process.status(free)
     if found is None:
         raise UnreachableError("The embedded cloud ended as soon as it had started.")
@@ -91,6 +95,44 @@ def settings() -> "Settings":
         directory=usual.directory,
         port=last.port or usual.port,
         onegate_port=last.onegate_port or usual.onegate_port,
+    )
+
+
+def wished(
+    last: "Settings",
+    *,
+    driver: "Literal['dummy', 'netns'] | None",
+    public_network: str | None,
+) -> "Settings":
+    """Return the settings of the last start with another driver or public network.
+
+    What its VMs are is settled at the first start: hosts, images and networks are made
+    to suit.
+
+    Raises:
+        NotPossibleError: it holds something that was made otherwise.
+    """
+    from farmctl.embedded.settings import Settings  # noqa: PLC0415 - likewise
+
+    driver = driver or last.driver
+    network = public_network or last.public_network
+    if (driver, network) == (last.driver, last.public_network):
+        return last
+    if last.database.exists():
+        raise NotPossibleError(
+            f"The embedded cloud was made with driver {last.driver} and public network "
+            f"{last.public_network}, and keeps them.",
+            hint="Forget it and all that it holds first: farmctl cloud reset.",
+        )
+    if driver == last.driver:
+        return replace(last, public_network=network)
+    make = Settings if driver == "dummy" else Settings.of_nodes
+    return make(
+        directory=last.directory,
+        port=last.port,
+        onegate_port=last.onegate_port,
+        driver=driver,
+        public_network=network,
     )
 
 

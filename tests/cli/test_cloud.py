@@ -28,6 +28,7 @@ def test_the_embedded_cloud_through_its_commands(farmctl, folder, ended):
         "format",
         "command",
         "running",
+        "driver",
         "endpoint",
         "onegate",
         "auth_file",
@@ -38,8 +39,20 @@ def test_the_embedded_cloud_through_its_commands(farmctl, folder, ended):
         "farms",
     }
     assert (found["running"], found["vms"], found["farms"]) == (True, 0, 0)
+    assert found["driver"] == "dummy"
+
+    ran = farmctl("cloud", "start", "--driver", "netns")
+    assert ran.status == 1
+    assert "The embedded cloud runs with driver dummy." in ran.err
+    assert "Forget it and all that it holds first: farmctl cloud reset." in ran.err
 
     assert farmctl("cloud", "stop").status == 0
+    ran = farmctl("cloud", "start", "--public-network", "198.51.100.0/24")
+    assert ran.status == 1
+    assert "made with driver dummy and public network 203.0.113.0/24" in ran.err
+    ran = farmctl("cloud", "enter", "alice-head")
+    assert ran.status == 1
+    assert "No node is called 'alice-head'.\nThere run: none." in ran.err
     ran = farmctl("cloud", "stop", "--json")
     assert ran.status == 0
     assert ran.json["running"] is False

@@ -1,7 +1,8 @@
 """`farmctl cloud`: the embedded OpenNebula on this machine."""
 
+import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -10,6 +11,7 @@ from farmctl.cli import asking, documents, terminal
 from farmctl.cli.options import json_option
 from farmctl.cli.text import counted
 from farmctl.embedded import process
+from farmctl.errors import NotPossibleError
 
 if TYPE_CHECKING:
     from farmctl.embedded.process import Running
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 Examples:
   farmctl cloud start
   farmctl cloud start --worker-hosts 4 --service-hosts 2
+  farmctl cloud start --driver netns
+  farmctl cloud enter alice-wn-head
   farmctl cloud status
   farmctl cloud reset --yes
 \b
@@ -38,7 +42,18 @@ def command() -> None:
 Examples:
   farmctl cloud start
   farmctl cloud start --worker-hosts 4 --service-hosts 2
+  farmctl cloud start --driver netns --public-network 198.51.100.0/24
 """
+)
+@click.option(
+    "--driver",
+    type=click.Choice(["dummy", "netns"]),
+    help="What VMs are: rows (dummy), or real nodes of this machine (netns, as root).",
+)
+@click.option(
+    "--public-network",
+    metavar="CIDR",
+    help="With netns: the machine takes its second address. First start only.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="XML-RPC; 0: any.")
 @click.option("--onegate-port", type=click.IntRange(0, 65535), help="OneGate; 0: any.")
@@ -50,7 +65,9 @@ Examples:
     help="Seconds of its clock in one of ours.",
 )
 @json_option
-def start(
+def start(  # noqa: PLR0917  # its options, by name
+    driver: "Literal['dummy', 'netns'] | None",
+    public_network: str | None,
     port: int | None,
     onegate_port: int | None,
     service_hosts: int | None,
@@ -61,12 +78,14 @@ def start(
 ) -> None:
     """Start it; one that runs already is left as it is.
 
-    The numbers of hosts count at its first start, or the first after a reset. The
-    other options are kept for later starts.
+    The driver, the public network and the numbers of hosts count at its first start,
+    or the first after a reset. The other options are kept for later starts.
     """
     found = carried.status()
     if found is None:
-        last = carried.settings()
+        last = carried.wished(
+            carried.settings(), driver=driver, public_network=public_network
+        )
         wished = replace(
             last,
             port=last.port if port is None else port,
@@ -75,9 +94,14 @@ def start(
             worker_hosts=worker_hosts or last.worker_hosts,
             scale=scale or last.scale,
         )
-        found = carried.start(wished)
+        found = carried.start(wished, terminal.say)
         terminal.say("The embedded cloud has started.")
     else:
+        if driver not in {None, carried.settings().driver}:
+            raise NotPossibleError(
+                f"The embedded cloud runs with driver {carried.settings().driver}.",
+                hint="Forget it and all that it holds first: farmctl cloud reset.",
+            )
         terminal.say("The embedded cloud runs already.")
     _show(found, as_json=as_json, command="cloud start")
 
@@ -137,6 +161,55 @@ def reset(*, yes: bool, as_json: bool) -> None:
         _show(None, as_json=True, command="cloud reset")
 
 
+@command.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  farmctl cloud enter alice-wn-head
+  farmctl cloud enter alice-wn-001 service ssh status
+  farmctl cloud enter 12 ip -br address
+  farmctl cloud enter outside curl http://203.0.113.10/
+  farmctl cloud enter fabric nft list ruleset
+""",
+)
+@click.argument("node")
+@click.argument("words", metavar="[CMD]...", nargs=-1, type=click.UNPROCESSED)
+def enter(node: str, words: tuple[str, ...]) -> None:
+    """Enter a real node, as from its console: with a command, or with a shell.
+
+    NODE is the name or id of a VM that runs, `outside` for the host that stands for the
+    rest of the world, or `fabric` for where the bridges are. Root only.
+    """
+    from farmctl.embedded.netns import looking  # noqa: PLC0415 - for this one only
+
+    seen = looking.find(carried.settings().directory, node)
+    line = looking.entering(seen, words)
+    os.execvp(line[0], line)  # noqa: S606 - what the admin asks for
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  farmctl cloud log alice-wn-head
+  farmctl cloud log outside
+"""
+)
+@click.argument("node")
+def log(node: str) -> None:
+    """Show what a real node has written to its console.
+
+    NODE is the name of a VM that runs, the id of any, or `outside`.
+    """
+    from farmctl.embedded.netns import looking  # noqa: PLC0415 - for this one only
+
+    text = looking.console(carried.settings().directory, node).read_text(
+        "utf-8", "replace"
+    )
+    console = terminal.out()
+    for each in text.splitlines():
+        terminal.line(console, terminal.shown(console, each))
+
+
 def _show(found: "Running | None", *, as_json: bool, command: str) -> None:
     view, capacity = (None, None) if found is None else _look(found)
     if as_json:
@@ -153,7 +226,9 @@ def _show(found: "Running | None", *, as_json: bool, command: str) -> None:
         f"{counted(len(capacity.hosts), 'host')}, {counted(len(view.vms), 'VM')}, "
         f"{counted(farms, 'farm')}, {counted(len(view.images), 'image')}"
     )
+    kinds = {"dummy": "dummy: VMs are rows", "netns": "netns: VMs are real nodes"}
     rows = {
+        "Driver": kinds[carried.settings().driver],
         "Endpoint": found.endpoint,
         "OneGate": found.onegate,
         "Password": f"in {found.auth_file}",
@@ -185,6 +260,7 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "running": found is not None,
+        "driver": carried.settings().driver,
         "endpoint": found.endpoint if found else None,
         "onegate": found.onegate if found else None,
         "auth_file": str(found.auth_file) if found else None,

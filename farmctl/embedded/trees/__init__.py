@@ -11,6 +11,7 @@ from pathlib import Path
 from farmctl.embedded.trees import contained, debian, recipes, sources, store, tarballs
 from farmctl.embedded.trees.recipes import Recipe
 from farmctl.embedded.trees.store import prune, usual_cache
+from farmctl.errors import NotPossibleError
 
 __all__ = ["PREFIX", "prune", "tree", "usual_cache"]
 
@@ -68,5 +69,10 @@ def _built(recipe: Recipe, cache: Path, say: Callable[[str], None]) -> Path:
                 runner=runner,
                 say=say,
             )
-            builder.build(base, mirrors)
+            try:
+                builder.build(base, mirrors)
+            except OSError as error:
+                raise NotPossibleError(
+                    f"The image tree {recipe.name} cannot be made: {error}."
+                ) from error
     return store.place(cache, recipe.key)

@@ -129,10 +129,14 @@ class Runner:
         }
 
 
-def refusal(what: str, log: Path, *, failed: str) -> NotPossibleError:
-    """Return the error that tells why a build failed, from the end of its log.
+def refusal(what: str, log: Path, *, failed: str, hint: str = "") -> NotPossibleError:
+    """Return the error that tells why something cannot be made, from its log's end.
 
-    `what` is what was to be built, `failed` the step at which it failed.
+    Args:
+        what: What was to be made.
+        log: What the commands said.
+        failed: The step at which it failed.
+        hint: What to do, where neither the disk nor the network is to blame.
     """
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -142,17 +146,17 @@ def refusal(what: str, log: Path, *, failed: str) -> NotPossibleError:
     tail = [line[:_LONGEST_LINE] for line in lines if line.strip()][-_TAIL:]
     told = "\n".join(("", *(f"    {line}" for line in tail), ""))
     if any(sign in text for sign in FULL):
-        message = f"{what} cannot be built: the disk of {log.parent} is full."
-        hint = "Free some space and start again; what was built so far is removed."
+        message = f"{what} cannot be made: the disk of {log.parent} is full."
+        hint = "Free some space and start again; what was made so far is removed."
     elif any(sign in text for sign in OFFLINE):
-        message = f"{what} cannot be built: a package mirror does not answer."
+        message = f"{what} cannot be made: a package mirror does not answer."
         hint = (
             "Look whether this machine's `apt-get update` works, or give a root file "
             "system tarball as the image."
         )
     else:
-        message = f"{what} cannot be built: {failed} failed."
-        hint = "Nothing of it is kept; the next start builds it again."
+        message = f"{what} cannot be made: {failed} failed."
+        hint = hint or "Nothing of it is kept; the next start makes it again."
     return NotPossibleError(f"{message}{told}The whole log: {log}.", hint=hint)
 
 

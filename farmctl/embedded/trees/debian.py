@@ -93,7 +93,8 @@ _CLEAN = """
 cd "$1"
 rm -f etc/ssh/ssh_host_* etc/munge/munge.key etc/machine-id var/lib/dbus/machine-id \
     etc/hostname etc/resolv.conf etc/mailname etc/.pwd.lock usr/sbin/policy-rc.d \
-    var/lib/systemd/random-seed var/lib/urandom/random-seed var/cache/ldconfig/aux-cache \
+    var/lib/systemd/random-seed var/lib/urandom/random-seed \
+    var/cache/ldconfig/aux-cache \
     root/.bash_history root/.wget-hsts var/lib/dpkg/*-old var/cache/debconf/*-old
 rm -rf debootstrap var/lib/apt/lists var/cache/apt var/cache/man
 mkdir -p var/lib/apt/lists/partial var/cache/apt/archives/partial
@@ -149,9 +150,7 @@ class Builder:
                 *self._recipe.disabled,
             )
         if self._recipe.folder and (self._recipe.folder / FINISH).is_file():
-            self._step(
-                "finish.sh", _FINISH, self._folder, self._recipe.folder / FINISH
-            )
+            self._step("finish.sh", _FINISH, self._folder, self._recipe.folder / FINISH)
         self._sources(mirrors)
         self._step("cleaning up", _CLEAN, self._folder)
 
@@ -255,7 +254,9 @@ class Builder:
         try:
             self._runner.run(script, *arguments, heard=heard)
         except StepFailedError as error:
-            raise refusal(self._recipe.name, self._runner.log, failed=what) from error
+            raise refusal(
+                f"The image tree {self._recipe.name}", self._runner.log, failed=what
+            ) from error
 
 
 def proxies(uri: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -148,7 +149,7 @@ def _folder(name: str, beside: Path | None) -> Path:
     return folder
 
 
-def _entries(raw: bytes, file: Path) -> dict[str, object | list[str]]:
+def _entries(raw: bytes, file: Path) -> dict[str, Any]:
     def wrong(message: str, path: str = "", hint: str = "", line: int = 0) -> Mistake:
         return Mistake(
             file=str(file),

@@ -63,9 +63,7 @@ def debian(suite: str, *, etc: Path = ETC) -> tuple[Source, ...]:
             continue
         part = source.suite.removeprefix(release)
         if part in _PARTS and part not in found:
-            found[part] = replace(
-                source, suite=suite + part, components=_COMPONENTS
-            )
+            found[part] = replace(source, suite=suite + part, components=_COMPONENTS)
     if "" not in found:
         raise NotPossibleError(
             f"This machine's apt knows no mirror of Debian, and the image tree needs "
@@ -128,9 +126,7 @@ def _stanzas(text: str) -> Iterator[Source]:
             continue
         for uri in fields.get("uris", "").split():
             for suite in fields.get("suites", "").split():
-                yield _source(
-                    uri, suite, fields.get("components", "").split(), fields
-                )
+                yield _source(uri, suite, fields.get("components", "").split(), fields)
 
 
 def _paragraphs(text: str) -> Iterator[list[str]]:

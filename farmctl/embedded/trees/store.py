@@ -47,9 +47,7 @@ def found(cache: Path, key: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def locked(
-    cache: Path, key: str, say: Callable[[str], None]
-) -> Iterator[int]:
+def locked(cache: Path, key: str, say: Callable[[str], None]) -> Iterator[int]:
     """Hold the lock of one tree; yield its descriptor. Waits for another holder."""
     while True:
         descriptor = _open(cache, key)

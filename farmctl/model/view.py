@@ -90,6 +90,7 @@ class Network:
     ranges: tuple[AddressRange, ...] = ()
     used_leases: int = 0
     usable: bool = True  # in state READY
+    vlan_id: str = ""  # chosen by OpenNebula or given to it
     attributes: Attributes = field(default_factory=dict)
 
 

@@ -15,6 +15,7 @@ from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from farmctl.errors import ExhaustedError, NotPossibleError
 from farmctl.model.view import CloudView, Document, FarmView, Network
+from farmctl.plan.segments import Refusals
 from farmctl.spec import Networks
 
 ROUTER_HOST = 254
@@ -93,9 +94,10 @@ def class_c(
 
     Raises:
         NotPossibleError: the wish is outside the supernet, reserved, overlaps another
-            network (which is named), or is not what the farm has already.
+            network (which is named), goes with a VLAN id that cannot be had, or is not
+            what the farm has already.
         ExhaustedError: no /24 is free; the message says how many there are and who
-            holds them.
+            holds them, or that no VLAN id is left.
     """
     held = kept(view.farm(farm))
     if held and wish not in ("auto", held):
@@ -107,13 +109,19 @@ def class_c(
     if held:
         return held
     others = [claim for claim in claims(view) if claim.farm != farm]
+    refusals = Refusals(networks.farms, view, farm=farm)
     if wish != "auto":
-        _refuse_taken(networks, wish, others)
+        _refuse_taken(networks, wish, others, refusals)
         return wish
     noted = noted_cidr(view.farm(farm).document)
-    if noted and noted not in avoid and _fits(networks, noted, others):
+    if (
+        noted
+        and noted not in avoid
+        and _fits(networks, noted, others)
+        and not refusals.of(noted)
+    ):
         return noted
-    return _choose(networks, others, farm=farm, seed=seed, avoid=avoid)
+    return _choose(networks, others, refusals, farm=farm, seed=seed, avoid=avoid)
 
 
 def kept(farm: FarmView) -> str:
@@ -192,49 +200,6 @@ def worker_addresses(cidr: str, count: int, *, in_use: Collection[str]) -> list[
             "make two farms.",
         )
     return free[:count]
-
-
-def public_problem(network: Network, view: CloudView, *, farm: str, wish: str) -> str:
-    """Say why the public address that a router wishes for cannot be had.
-
-    Args:
-        network: the public network.
-        view: one look at the cloud.
-        farm: the farm whose router asks; what it has already is its own.
-        wish: `auto`, or an address.
-
-    Returns:
-        A sentence, or nothing if the address can be had.
-    """
-    held = {
-        nic.address: vm
-        for vm in view.vms
-        for nic in vm.nics
-        if nic.network_id == network.id and nic.address
-    }
-    mine = {
-        address
-        for address, vm in held.items()
-        if vm.tag is not None and vm.tag.farm == farm
-    }
-    if wish == "auto":
-        return ""
-    number = _number(wish)
-    if not any(
-        _number(each.first) <= number < _number(each.first) + each.size
-        for each in network.ranges
-        if each.first
-    ):
-        return f"{wish} is in no range of the network {network.name}."
-    if wish in held and wish not in mine:
-        other = held[wish]
-        return f"{wish} is used by the VM {other.name} ({other.id})."
-    return ""
-
-
-def public_left(network: Network) -> int:
-    """Return how many addresses of a network nobody has."""
-    return max(0, sum(each.size for each in network.ranges) - network.used_leases)
 
 
 def _rank(network_id: int | None, document_id: int | None) -> tuple[int, int]:
@@ -327,7 +292,9 @@ def _fits(networks: Networks, cidr: str, others: Iterable[Claim]) -> bool:
     )
 
 
-def _refuse_taken(networks: Networks, wish: str, others: Iterable[Claim]) -> None:
+def _refuse_taken(
+    networks: Networks, wish: str, others: Iterable[Claim], refusals: Refusals
+) -> None:
     first, last = _ends(wish)
     low, high = _ends(networks.farms.supernet)
     hint = "Write `network: auto` for the next free one."
@@ -345,11 +312,15 @@ def _refuse_taken(networks: Networks, wish: str, others: Iterable[Claim]) -> Non
     for claim in others:
         if claim.overlaps(first, last):
             raise NotPossibleError(f"{wish} overlaps the {claim.who}.", hint=hint)
+    reason = refusals.of(wish)
+    if reason:
+        raise NotPossibleError(f"{wish} {reason}.", hint=hint)
 
 
 def _choose(
     networks: Networks,
     others: Collection[Claim],
+    refusals: Refusals,
     *,
     farm: str,
     seed: str,
@@ -366,14 +337,26 @@ def _choose(
     }
     taken |= {_ends(cidr)[0] // _CLASS_C for cidr in avoid}
     blocks = range(low // _CLASS_C, high // _CLASS_C + 1)
-    free = [block for block in blocks if block not in taken]
+    vacant = [block for block in blocks if block not in taken]
+    free = [block for block in vacant if not refusals.of(_cidr(block))]
+    if not free and vacant:
+        raise ExhaustedError(
+            f"None of the {len(vacant)} class C networks that are left has a VLAN id "
+            f"to go with it: {_cidr(vacant[0])} {refusals.of(_cidr(vacant[0]))}.",
+            hint="Widen networks.farms.vlan_ids in the site file, or destroy a farm "
+            "that is no longer needed.",
+        )
     if not free:
         raise _exhausted(networks, others, len(blocks))
     chosen = free[0]
     if seed:
         hashed = hashlib.sha256(f"{farm}\n{seed}".encode()).digest()
         chosen = free[int.from_bytes(hashed[:8], "big") % len(free)]
-    return str(IPNetwork((chosen * _CLASS_C, _CLASS_C_PREFIX)))
+    return _cidr(chosen)
+
+
+def _cidr(block: int) -> str:
+    return str(IPNetwork((block * _CLASS_C, _CLASS_C_PREFIX)))
 
 
 def _exhausted(

@@ -22,7 +22,7 @@ from farmctl.model.steps import (
 )
 from farmctl.model.target import Shape, Target, TargetObject
 from farmctl.model.view import CloudView, FarmView, Network, SecurityGroup, Template
-from farmctl.plan import compare, document
+from farmctl.plan import compare, document, segments
 from farmctl.plan.resolve import FIXED
 
 
@@ -104,7 +104,9 @@ def object_steps(target: Target, view: CloudView) -> ObjectSteps:
         found = group_of(group, target, mine)
         if found is not None:
             ids[Ref(kind=Kind.SECURITY_GROUP, name=group.name)] = found.id
-    draw = _Drawing(target=target, mine=mine, names=names(view, mine), ids=ids)
+    draw = _Drawing(
+        target=target, view=view, mine=mine, names=names(view, mine), ids=ids
+    )
     for group in target.groups:
         shown = group_of(group, target, mine)
         draw.hold(
@@ -133,6 +135,7 @@ def object_steps(target: Target, view: CloudView) -> ObjectSteps:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawing:
     target: Target
+    view: CloudView
     mine: FarmView
     names: compare.Names
     ids: Mapping[Ref, int]
@@ -252,6 +255,9 @@ def _network(steps: ObjectSteps, draw: _Drawing) -> None:
     )
     if shown is not None:
         steps.notes += _fixed(wanted, shown)
+    steps.notes += segments.crossings(
+        wanted.attributes, draw.view, farm=draw.target.farm
+    )
 
 
 def _fixed(wanted: TargetObject, shown: Network) -> Iterable[Note]:

@@ -5,7 +5,6 @@ that only a look at the cloud can show is found here, and all of them are named 
 The wishes are not held against what is there already: that is `plan`'s.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -17,14 +16,14 @@ from farmctl.model.attributes import Attributes, Kind, Ref
 from farmctl.model.nodes import Role
 from farmctl.model.target import Shape, Target, TargetObject
 from farmctl.model.view import CloudView, Image, Network, User
-from farmctl.plan import addresses, document, groups, shapes
+from farmctl.plan import addresses, document, groups, segments, shapes
+from farmctl.plan import public as public_addresses
 from farmctl.spec import Farm, Site, crosscheck, record
 from farmctl.spec.suggestions import did_you_mean
 
 FIXED = ("VN_MAD", "BRIDGE", "PHYDEV", "VLAN_ID", "AUTOMATIC_VLAN_ID", "AR")
 """What a network is made with and keeps."""
 
-_LONGEST_BRIDGE = 15
 _ONEADMIN = 0
 
 _Owned = TypeVar("_Owned", Network, Image)
@@ -100,15 +99,6 @@ def resolve(
 def find_network(name: str, view: CloudView) -> Network | None:
     """Return the network of this name: the user's own, else oneadmin's, else any."""
     return _nearest((each for each in view.networks if each.name == name), view.user)
-
-
-def bridge_name(farm: str) -> str:
-    """Return the farm's bridge: at most 15 characters, the same for the same farm."""
-    plain = f"br-{farm}"
-    if len(plain) <= _LONGEST_BRIDGE:
-        return plain
-    hashed = hashlib.sha256(farm.encode()).hexdigest()
-    return f"br-{farm[:5]}-{hashed[:6]}"
 
 
 def _nearest(found: Iterable[_Owned], user: User) -> _Owned | None:
@@ -204,7 +194,7 @@ def _public_mistakes(
             "public_address: none.",
         )
         return
-    problem = addresses.public_problem(public, view, farm=farm.name, wish=wish)
+    problem = public_addresses.public_problem(public, view, farm=farm.name, wish=wish)
     if problem:
         yield _mistake(
             farm, *loc, message=problem, hint="Write auto, or another address."
@@ -247,7 +237,7 @@ def _class_mistakes(site: Site, farm: Farm, view: CloudView) -> Iterator[Mistake
 
 
 def _refuse_exhausted(farm: Farm, public: Network | None, view: CloudView) -> None:
-    if public is None or addresses.public_left(public):
+    if public is None or public_addresses.public_left(public):
         return
     held = any(
         nic.network_id == public.id
@@ -276,8 +266,8 @@ def _shapes(material: shapes.Material, sizes: Mapping[str, int]) -> Iterator[Sha
 def _network(site: Site, farm: Farm, cidr: str) -> Attributes:
     network = IPNetwork(cidr)
     router = addresses.router_address(cidr)
-    attributes: dict[str, str | Ref | Mapping[str, str]] = {
-        **_driver(site, farm, network),
+    return {
+        **segments.attributes(site.networks.farms, cidr),
         "DESCRIPTION": f"The farm {farm.name} at {site.name}, kept by farmctl",
         "NETWORK_ADDRESS": str(network.network),
         "NETWORK_MASK": str(network.netmask),
@@ -295,30 +285,6 @@ def _network(site: Site, farm: Farm, cidr: str) -> Attributes:
             "SIZE": str(addresses.ROUTER_HOST),
         },
     }
-    if site.networks.farms.mtu is not None:
-        attributes["MTU"] = str(site.networks.farms.mtu)
-    return attributes
-
-
-def _driver(site: Site, farm: Farm, network: IPNetwork) -> dict[str, str]:
-    farms = site.networks.farms
-    attributes: dict[str, str] = {"VN_MAD": farms.driver}
-    if farms.bridge is not None:
-        attributes["BRIDGE"] = farms.bridge
-    elif farms.driver in ("dummy", "bridge"):
-        attributes["BRIDGE"] = bridge_name(farm.name)
-    if farms.physical_device is not None:
-        attributes["PHYDEV"] = farms.physical_device
-    if farms.driver not in ("dummy", "bridge"):
-        ids = farms.vlan_ids
-        # Counted from the class C, so that two farms which are made at once, and have
-        # each their own, have each their own id as well.
-        block = (int(network.first) - int(IPNetwork(farms.supernet).first)) // 256
-        if ids is None or ids.first + block > ids.last:
-            attributes["AUTOMATIC_VLAN_ID"] = "YES"
-        else:
-            attributes["VLAN_ID"] = str(ids.first + block)
-    return attributes
 
 
 def _body(

@@ -37,9 +37,6 @@ TIME_SERVERS = tuple(f"{number}.openwrt.pool.ntp.org" for number in range(4))
 MAC_PREFIX = "02:00"
 """OpenNebula's own MAC_PREFIX; the other four bytes are the address."""
 
-_NEVER_A_SENDER = tuple(
-    IPNetwork(net) for net in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
-)
 _DNS, _DHCP, _TIME = 53, 67, 123
 
 
@@ -106,8 +103,7 @@ def draw(
         time_servers: where the router gets the time.
 
     Raises:
-        NotPossibleError: nobody could administer the router; two nodes have one name
-            or address; or unknown machines were to get addresses and none is left.
+        NotPossibleError: two nodes have one name or address.
     """
     domain = f"{farm.name}.{site.domain}"
     known = sorted(hosts, key=lambda each: int(IPAddress(each.address)))
@@ -118,7 +114,7 @@ def draw(
         zone=Zone.LAN,
         address=own,
         mac=mac_of(own),
-        mtu=site.networks.farms.mtu or 0,
+        mtu=site.networks.farms.largest_packet or 0,
     )
     forwards, absent = _forwards(farm, known) if public is not None else ((), ())
     return RouterValues(
@@ -184,12 +180,6 @@ def _dhcp(farm: Farm, cidr: str) -> Dhcp:
     if not farm.router.dhcp_open:
         return Dhcp()
     workers = sum(pool.count.max for pool in farm.pools.values())
-    if workers >= addresses.LAST_WORKER_HOST:
-        raise NotPossibleError(
-            f"{farm.name} may have {workers} workers, which leaves no address for "
-            "unknown machines.",
-            hint="Lower the pools' counts, or leave router.dhcp_open out.",
-        )
     base = int(IPNetwork(cidr).first)
     return Dhcp(
         first=str(IPAddress(base + workers + 1)),
@@ -224,14 +214,7 @@ def _admins(
     if not declared or public is None:
         yield Zone.LAN, ()
         return
-    usable = _collapsed(net for net in declared if not _never_a_sender(net))
-    if not usable:
-        raise NotPossibleError(
-            f"admin.addresses of {site.name} holds {', '.join(declared)}, from where "
-            "no packet ever comes: everybody would be locked out of the router.",
-            hint="Name the networks that the admins sit in, or leave it out: routers "
-            "then answer from inside their farm.",
-        )
+    usable = _collapsed(declared)
     outside = tuple(net for net in usable if not _inside(net, cidr))
     if outside:
         yield Zone.WAN, _unless_everybody(outside)
@@ -255,10 +238,6 @@ def _unless_everybody(nets: tuple[str, ...]) -> tuple[str, ...]:
 
 def _inside(net: str, cidr: str) -> bool:
     return IPNetwork(net) in IPNetwork(cidr)
-
-
-def _never_a_sender(net: str) -> bool:
-    return any(IPNetwork(net) in never for never in _NEVER_A_SENDER)
 
 
 def _forwards(

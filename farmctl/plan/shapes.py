@@ -39,7 +39,8 @@ def router_shape(material: Material) -> Shape:
     """Return the router: public interface first, then the farm's own.
 
     The farm's own carries packets with foreign senders (the answers from outside), so
-    the check of sender addresses is off on it, and on it alone.
+    the check of sender addresses is off on it, and on it alone. The public one is
+    checked, whatever the site's public network says.
     """
     farm, router = material.farm, material.farm.router
     inner: Vector = {
@@ -51,6 +52,8 @@ def router_shape(material: Material) -> Shape:
         outer: Vector = {
             "NETWORK": material.public.name,
             "NETWORK_UNAME": material.public.owner,
+            "FILTER_MAC_SPOOFING": "YES",
+            "FILTER_IP_SPOOFING": "YES",
             "SECURITY_GROUPS": Ref(
                 kind=Kind.SECURITY_GROUP, name=groups.wan_name(farm.name)
             ),

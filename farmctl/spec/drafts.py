@@ -26,6 +26,7 @@ _TARGET: TypeAdapter[str] = TypeAdapter(fields.ForwardTarget, config=_LATER)
 _PROTOCOL: TypeAdapter[farm.Protocol] = TypeAdapter(farm.Protocol, config=_LATER)
 _DRIVER: TypeAdapter[str] = TypeAdapter(site.Driver, config=_LATER)
 _CIDR: TypeAdapter[str] = TypeAdapter(fields.Cidr, config=_LATER)
+_INTERFACE: TypeAdapter[str] = TypeAdapter(fields.Interface, config=_LATER)
 
 
 def of_farm(values: Mapping[str, Plain]) -> FarmDraft:
@@ -39,6 +40,7 @@ def of_farm(values: Mapping[str, Plain]) -> FarmDraft:
         has_head=said.get("head") is not None,
         has_batch=said.get("batch") is not None,
         public_address=_right(_PUBLIC, router.get("public_address", "auto")),
+        dhcp_open=router.get("dhcp_open") is True,
         forwards=[_forward(item) for item in _items(router.get("forwards"))],
         pools={
             name: _most(_meant(pool, farm.Pool).get("count"))
@@ -63,10 +65,15 @@ def of_site(values: Mapping[str, Plain]) -> SiteDraft:
     return SiteDraft(
         supernet=_right(_CIDR, farms.get("supernet")),
         driver=_right(_DRIVER, farms.get("driver")),
+        device=_right(_INTERFACE, farms.get("physical_device")),
         has_device=farms.get("physical_device") is not None,
         has_bridge=farms.get("bridge") is not None,
         vlan_ids=None if vlans is None else (vlans.first, vlans.last),
         has_vlan_ids=farms.get("vlan_ids") is not None,
+        admins=[
+            _right(_CIDR, net)
+            for net in _items(_meant(said.get("admin"), site.Admin).get("addresses"))
+        ],
         reserved=[_right(_CIDR, net) for net in _items(networks.get("reserved"))],
         has_login=said.get("login") is not None,
         has_playbook=said.get("playbook") is not None,

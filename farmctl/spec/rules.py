@@ -24,6 +24,11 @@ WORKER_ADDRESSES = 252
 ADMIN_PORTS = {60022: "the router's SSH", 60443: "the router's LuCI"}
 """Taken on the public address of every router (Torino's habit)."""
 
+NEVER_A_SENDER = tuple(
+    ipaddress.IPv4Network(net) for net in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+)
+"""From where no packet ever comes: this host, loopback, multicast and above."""
+
 PRIVATE = tuple(
     ipaddress.IPv4Network(net)
     for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -33,7 +38,8 @@ PRIVATE = tuple(
 _CLASS_C = 24
 _LARGEST_VLAN_ID = 4094
 _NEED_DEVICE = ("802.1Q", "vxlan")
-_TAKE_BRIDGE = ("ovswitch", "bridge")
+_LONGEST_INTERFACE = 15
+_TAKE_BRIDGE = ("ovswitch",)
 _TAKE_VLANS = ("802.1Q", "vxlan", "ovswitch")
 
 
@@ -55,6 +61,7 @@ class FarmDraft:
     has_head: bool
     has_batch: bool
     public_address: str | None
+    dhcp_open: bool
     forwards: Sequence[ForwardDraft]
     pools: Mapping[str, int | None]
     """The most nodes of each pool."""
@@ -69,6 +76,7 @@ class FarmDraft:
             has_head=farm.head is not None,
             has_batch=farm.batch is not None,
             public_address=farm.router.public_address,
+            dhcp_open=farm.router.dhcp_open,
             forwards=[
                 ForwardDraft(
                     name=forward.name,
@@ -89,11 +97,13 @@ class SiteDraft:
 
     supernet: str | None
     driver: str | None
+    device: str | None
     has_device: bool
     has_bridge: bool
     vlan_ids: tuple[int, int] | None
     has_vlan_ids: bool
     reserved: Sequence[str | None]
+    admins: Sequence[str | None]
     has_login: bool
     has_playbook: bool
 
@@ -105,11 +115,13 @@ class SiteDraft:
         return cls(
             supernet=farms.supernet,
             driver=farms.driver,
+            device=farms.physical_device,
             has_device=farms.physical_device is not None,
             has_bridge=farms.bridge is not None,
             vlan_ids=None if vlans is None else (vlans.first, vlans.last),
             has_vlan_ids=vlans is not None,
             reserved=site.networks.reserved,
+            admins=site.admin.addresses,
             has_login=site.login is not None,
             has_playbook=site.playbook is not None,
         )
@@ -142,6 +154,21 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
             message=f"the driver {driver} needs a physical_device.",
             hint="Add the hypervisors' interface, such as physical_device: eth1.",
         )
+    if driver in _TAKE_BRIDGE and not draft.has_bridge:
+        yield Breach(
+            loc=(*at, "driver"),
+            message=f"the driver {driver} needs a bridge, with a VLAN for each farm.",
+            hint="Add the hypervisors' Open vSwitch, such as bridge: ovsbr0.",
+        )
+    if driver == "bridge" and draft.has_device:
+        yield Breach(
+            loc=(*at, "physical_device"),
+            message="an interface is in one bridge at a time, and with the driver "
+            "bridge each farm has one of its own.",
+            hint="Use 802.1Q or vxlan, or leave it out where there is one hypervisor.",
+        )
+    if draft.device is not None and driver in _NEED_DEVICE:
+        yield from _long_device(draft.device, draft.vlan_ids)
     if driver is not None and driver not in _TAKE_BRIDGE and draft.has_bridge:
         yield Breach(
             loc=(*at, "bridge"),
@@ -162,8 +189,39 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
             message="a playbook needs a way into the nodes.",
             hint="Add login, such as login: {user: root, key_file: ~/.ssh/farmctl}.",
         )
+    yield from _admins(draft.admins)
     if draft.supernet is not None:
         yield from _supernet(ipaddress.IPv4Network(draft.supernet), draft.reserved)
+
+
+def _admins(admins: Sequence[str | None]) -> Iterator[Breach]:
+    """Refuse networks from which nobody can come: they would be the only way in."""
+    bad = [
+        index
+        for index, net in enumerate(admins)
+        if net is not None
+        and any(ipaddress.IPv4Network(net).subnet_of(each) for each in NEVER_A_SENDER)
+    ]
+    nobody = len(bad) == len(admins)
+    for index in bad:
+        locked = ", and everybody would be locked out of the routers" if nobody else ""
+        yield Breach(
+            loc=("admin", "addresses", index),
+            message=f"no packet ever comes from {admins[index]}{locked}.",
+            hint="Name the networks that the admins sit in, such as 192.0.2.0/24.",
+        )
+
+
+def _long_device(device: str, ids: tuple[int, int] | None) -> Iterator[Breach]:
+    """OpenNebula's drivers call a farm's interface DEVICE.ID; the kernel takes 15."""
+    made = f"{device}.{max(ids) if ids else _LARGEST_VLAN_ID}"
+    if len(made) > _LONGEST_INTERFACE:
+        yield Breach(
+            loc=("networks", "farms", "physical_device"),
+            message=f"OpenNebula makes interfaces such as {made} of it, and the kernel "
+            f"takes {_LONGEST_INTERFACE} characters.",
+            hint="Give the hypervisors' interface a shorter name, or lower vlan_ids.",
+        )
 
 
 def _vlans(ids: tuple[int, int], driver: str | None) -> Iterator[Breach]:
@@ -237,6 +295,12 @@ def _size(draft: FarmDraft) -> Iterator[Breach]:
             else f"{total} nodes are too many for a class C.",
             hint="Lower the counts, or make two farms.",
         )
+    elif total == WORKER_ADDRESSES and draft.dhcp_open:
+        yield Breach(
+            loc=("router", "dhcp_open"),
+            message=f"{total} nodes leave no address of the class C to other machines.",
+            hint="Lower the counts, or leave dhcp_open out.",
+        )
 
 
 def _targets(draft: FarmDraft) -> Iterator[Breach]:
@@ -291,6 +355,7 @@ def _ordinal(
         yield Breach(
             loc=loc,
             message=f"pool {pool} never has a node {number}: its most is {most}.",
+            hint=f"Raise pools.{pool}.count, or forward to another node.",
         )
 
 

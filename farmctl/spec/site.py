@@ -27,6 +27,7 @@ from farmctl.spec.fields import (
 )
 
 Driver = Literal["802.1Q", "vxlan", "ovswitch", "bridge", "dummy"]
+_VXLAN_MTU = 1450
 PlacementKind = Literal["auto", "direct", "scheduler"]
 
 
@@ -77,19 +78,32 @@ class FarmNetworks(Written):
     """The private IPv4 network out of which each farm gets a class C."""
 
     driver: Driver
-    """OpenNebula's network driver (VN_MAD), which isolates the farms."""
+    """OpenNebula's network driver, which isolates the farms; bridge (VN_MAD fw) is for
+    one hypervisor, dummy for the embedded cloud."""
 
     physical_device: Interface | None = None
     """The hypervisors' interface that carries the farms (PHYDEV)."""
 
     bridge: Interface | None = None
-    """The hypervisors' bridge, for the drivers ovswitch and bridge."""
+    """The hypervisors' Open vSwitch, for the driver ovswitch."""
 
     vlan_ids: VlanIds | None = None
-    """The ids to choose from; without it OpenNebula chooses."""
+    """The ids to choose from, each for one class C; without it OpenNebula chooses."""
 
     mtu: Annotated[int, Field(ge=576, le=9216)] | None = None
-    """The largest packet in the farms' networks, in bytes; 1500 without it."""
+    """The largest packet in the farms' networks, in bytes; without it 1500, with vxlan
+    1450."""
+
+    @property
+    def largest_packet(self) -> int | None:
+        """The MTU that the farms' networks are to have; None leaves it to OpenNebula.
+
+        VXLAN puts 50 bytes before each frame, and OpenNebula's driver does not count
+        them: packets of 1500 bytes would be lost on wires that carry 1500.
+        """
+        if self.mtu is None and self.driver == "vxlan":
+            return _VXLAN_MTU
+        return self.mtu
 
 
 class PublicNetwork(Written):

@@ -8,7 +8,7 @@ from farmctl.errors import ExhaustedError, InputError
 from farmctl.model.attributes import Kind, Ref
 from farmctl.model.nodes import Readiness, VmState
 from farmctl.model.view import AddressRange, Nic, Vm
-from farmctl.plan.resolve import bridge_name, resolve
+from farmctl.plan.resolve import resolve
 
 
 def target_of(kit, farm=None, *, site=None, view=None, contexts=None, sizes=None):
@@ -30,7 +30,7 @@ def shape_of(target, key):
 def test_the_network_is_the_farms_class_c_behind_its_router(kit):
     assert target_of(kit).network.attributes == {
         "VN_MAD": "dummy",
-        "BRIDGE": "br-alice",
+        "BRIDGE": "br-172.16.0",
         "DESCRIPTION": "The farm alice at torino, kept by farmctl",
         "NETWORK_ADDRESS": "172.16.0.0",
         "NETWORK_MASK": "255.255.255.0",
@@ -52,7 +52,7 @@ def test_the_network_is_the_farms_class_c_behind_its_router(kit):
             {"VN_MAD": "802.1Q", "PHYDEV": "eth1", "AUTOMATIC_VLAN_ID": "YES"},
         ),
         (
-            {"driver": "vxlan", "physical_device": "eth1", "mtu": 1450},
+            {"driver": "vxlan", "physical_device": "eth1"},
             {
                 "VN_MAD": "vxlan",
                 "PHYDEV": "eth1",
@@ -62,19 +62,44 @@ def test_the_network_is_the_farms_class_c_behind_its_router(kit):
         ),
         (
             {"driver": "ovswitch", "bridge": "ovs0"},
-            {"VN_MAD": "ovswitch", "BRIDGE": "ovs0", "AUTOMATIC_VLAN_ID": "YES"},
+            {
+                "VN_MAD": "ovswitch",
+                "BRIDGE": "ovs0",
+                "AUTOMATIC_VLAN_ID": "YES",
+                "VLAN_TAGGED_ID": "4095",
+            },
         ),
-        ({"driver": "bridge"}, {"VN_MAD": "bridge", "BRIDGE": "br-alice"}),
+        ({"driver": "bridge"}, {"VN_MAD": "fw", "BRIDGE": "br-172.16.3"}),
         (
             {
                 "driver": "802.1Q",
                 "physical_device": "eth1",
                 "vlan_ids": {"first": 100, "last": 200},
             },
-            {"VN_MAD": "802.1Q", "PHYDEV": "eth1", "VLAN_ID": "103"},
+            {
+                "VN_MAD": "802.1Q",
+                "BRIDGE": "br-172.16.3",
+                "PHYDEV": "eth1",
+                "VLAN_ID": "103",
+            },
+        ),
+        (
+            {
+                "driver": "vxlan",
+                "physical_device": "eth1",
+                "mtu": 9000,
+                "vlan_ids": {"first": 70_000, "last": 80_000},
+            },
+            {
+                "VN_MAD": "vxlan",
+                "BRIDGE": "br-172.16.3",
+                "PHYDEV": "eth1",
+                "VLAN_ID": "70003",
+                "MTU": "9000",
+            },
         ),
     ],
-    ids=["802.1Q", "vxlan", "ovswitch", "bridge", "own VLAN ids"],
+    ids=["802.1Q", "vxlan", "ovswitch", "bridge", "own VLAN ids", "own VXLAN ids"],
 )
 def test_each_driver_has_what_it_needs(kit, farms, expected):
     site = {"networks": {"farms": {"supernet": "172.16.0.0/16", **farms}}}
@@ -82,18 +107,9 @@ def test_each_driver_has_what_it_needs(kit, farms, expected):
     drawn = {
         key: value
         for key, value in target.network.attributes.items()
-        if key in ("VN_MAD", "BRIDGE", "PHYDEV", "AUTOMATIC_VLAN_ID", "VLAN_ID", "MTU")
+        if key in ("VN_MAD", "BRIDGE", "PHYDEV", "MTU") or "VLAN" in key
     }
     assert drawn == expected
-
-
-def test_a_long_farm_name_gives_a_short_bridge_of_its_own():
-    long = bridge_name("alice-analysis-facility-torino")
-    other = bridge_name("alice-analysis-facility-torinx")
-    assert long == "br-alice-25892f"
-    assert len(long) == 15
-    assert long != other
-    assert bridge_name("alice-wn") == "br-alice-wn"
 
 
 def test_the_inner_group_lets_the_farm_and_its_forwards_in(kit):
@@ -149,6 +165,8 @@ def test_the_router_has_its_public_interface_first(kit):
         {
             "NETWORK": "public",
             "NETWORK_UNAME": "oneadmin",
+            "FILTER_MAC_SPOOFING": "YES",
+            "FILTER_IP_SPOOFING": "YES",
             "SECURITY_GROUPS": Ref(kind=Kind.SECURITY_GROUP, name="alice-wan"),
         },
         {

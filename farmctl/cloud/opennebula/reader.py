@@ -263,6 +263,7 @@ def _network(method: str, element: etree._Element) -> Network:
         ranges=tuple(ranges),
         used_leases=tree.int_of(element, "USED_LEASES"),
         usable=state == states.NETWORK_READY,
+        vlan_id=tree.text_of(element, "VLAN_ID"),
         attributes=tree.attributes_of(template),
     )
 

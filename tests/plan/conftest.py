@@ -218,8 +218,8 @@ class Simulated:
             case StartNode() | AwaitNode():
                 self.edit_vm(step.vm_id, state=VmState.RUNNING, reported_ready=True)
             case ChangeRouter():
-                (router,) = (v for v in self.staying(farm) if v.name == step.name)
-                assert router.id == step.vm_id
+                (router,) = (v for v in self.staying(farm) if v.id == step.vm_id)
+                assert router.name == step.name
                 there = {vm.name for vm in self.staying(farm)}
                 assert not there & set(step.leavers), (
                     "a node that is there is forgotten"

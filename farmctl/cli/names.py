@@ -8,6 +8,7 @@ COMMANDS = {
     "status": "Show farms, nodes, phases and addresses.",
     "explain": "Tell why a farm is as it is, and why it does not change.",
     "scale": "Set the size of a pool by hand.",
+    "check": "Probe a farm: isolation, open ports, DHCP, DNS, nodes ready.",
     "ssh": "Log in to a node, or run a command in it.",
     "inventory": "Tell Ansible of the nodes that run.",
     "destroy": "End a farm, all of it.",

@@ -310,11 +310,85 @@ def test_a_node_that_reported_ready_is_seen_to_have(cloud, one, worker):
 
 def test_a_mark_is_kept_beside_the_tag_and_replaced_whole(cloud, one, worker):
     vm_id = node(cloud, one, worker)
-    mark = Mark(draining=True, aside=True, reason='"boot"\n\N{FOX FACE}', attempts=2)
+    mark = Mark(
+        draining=True,
+        aside=True,
+        reason='"boot"\n\N{FOX FACE}',
+        attempts=2,
+        configured="0123456789abcdef",
+    )
     cloud.mark(vm_id, mark)
     assert (vm(cloud, vm_id).mark, vm(cloud, vm_id).tag) == (mark, worker)
     cloud.mark(vm_id, Mark())
     assert vm(cloud, vm_id).mark == Mark()
+
+
+ROUTER_FILES = "FARMCTL_ROUTER_BASE64"
+
+
+def router(cloud, one, tag, files) -> int:
+    """Make a router on hold with its whole context, the files among it."""
+    of = replace(tag, role=Role.ROUTER)
+    lan = network(cloud, one, tag)
+    context = {"NETWORK": "YES", "TOKEN": "YES", "SET_HOSTNAME": "$NAME"}
+    made = template(
+        cloud, one, of, CONTEXT={**context, "LEFT_OUT": "as it is replaced"}
+    )
+    attributes = {
+        "NIC": [{"NETWORK_ID": str(lan), "IP": "10.77.3.3"}],
+        "CONTEXT": {
+            **context,
+            "FARMCTL_FARM": tag.farm,
+            "FARMCTL_ROLE": "router",
+            ROUTER_FILES: files,
+        },
+    }
+    return cloud.instantiate(made, one.name("router"), of, attributes, hold=True)
+
+
+def context_of(one, vm_id) -> dict[str, str]:
+    shown = one.xml("vm.info", vm_id, False).find("TEMPLATE/CONTEXT")
+    return {each.tag: each.text or "" for each in shown}
+
+
+def test_a_router_has_its_files_in_its_context_and_gets_others_while_it_runs(
+    cloud, one, tag
+):
+    large = "QUJD" * 30_000
+    vm_id = router(cloud, one, tag, large)
+    deploy(cloud, one, vm_id)
+    wait(cloud, vm_id, VmState.RUNNING)
+    before = context_of(one, vm_id)
+    assert before[ROUTER_FILES] == vm(cloud, vm_id).router_files == large
+    assert before["SET_HOSTNAME"] == one.name("router")
+    assert before["ETH0_IP"] == "10.77.3.3"
+    assert "LEFT_OUT" not in before
+    cloud.reconfigure(vm_id, {ROUTER_FILES: "b3RoZXI="})
+    wait(cloud, vm_id, VmState.RUNNING)
+    assert context_of(one, vm_id) == {**before, ROUTER_FILES: "b3RoZXI="}
+    cloud.reconfigure(vm_id, {ROUTER_FILES: "b3RoZXI="})
+    assert vm(cloud, vm_id).state is VmState.RUNNING, "nothing to be done for it"
+    assert vm(cloud, vm_id).router_files == "b3RoZXI="
+
+
+def test_a_context_changes_unless_the_node_is_suspended(cloud, one, tag):
+    vm_id = router(cloud, one, tag, "aGVsZA==")
+    cloud.reconfigure(vm_id, {ROUTER_FILES: "b24gaG9sZA=="})
+    assert vm(cloud, vm_id).router_files == "b24gaG9sZA=="
+    deploy(cloud, one, vm_id)
+    wait(cloud, vm_id, VmState.RUNNING)
+    one("vm.action", "poweroff-hard", vm_id)
+    wait(cloud, vm_id, VmState.OFF)
+    cloud.reconfigure(vm_id, {ROUTER_FILES: "b2Zm"})
+    assert vm(cloud, vm_id).state is VmState.OFF
+    assert vm(cloud, vm_id).router_files == "b2Zm"
+    cloud.start(vm_id)
+    wait(cloud, vm_id, VmState.RUNNING)
+    one("vm.action", "suspend", vm_id)
+    wait(cloud, vm_id, VmState.OFF)
+    with pytest.raises(BusyError, match="cannot be updated in state SUSPENDED"):
+        cloud.reconfigure(vm_id, {ROUTER_FILES: "c3VzcGVuZGVk"})
+    assert vm(cloud, vm_id).router_files == "b2Zm"
 
 
 def test_what_does_not_fit_is_refused(cloud, one, worker):

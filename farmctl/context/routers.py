@@ -80,9 +80,13 @@ def readable(text: str) -> bool:
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the lines that differ, each as `FILE: + line` or `FILE: - line`."""
+    """Return the lines that differ, each as `FILE: + line` or `FILE: - line`.
+
+    The script that rides with a Debian's files is told in one line, after all others:
+    it says nothing of the farm.
+    """
     found: list[str] = []
-    for name in sorted({*before, *after}):
+    for name in sorted({*before, *after} - {debian.SCRIPT}):
         old, new = before.get(name, "").splitlines(), after.get(name, "").splitlines()
         lines = list(difflib.unified_diff(old, new, n=0, lineterm=""))[2:]
         found += (
@@ -90,4 +94,6 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, .
             for line in lines
             if line[0] in "+-" and line[1:].strip()
         )
+    if before.get(debian.SCRIPT) != after.get(debian.SCRIPT):
+        found.append(f"{debian.SCRIPT}: another version of the script")
     return tuple(found)

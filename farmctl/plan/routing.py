@@ -343,7 +343,7 @@ def _why(nodes: Sequence[Step]) -> str:
         isinstance(step, CreateNode) and step.node.role is not Role.ROUTER
         for step in nodes
     )
-    return _counted(coming, "come") if coming else "declared otherwise"
+    return _counted(coming, "come") if coming else "its files are drawn otherwise"
 
 
 def _counted(number: int, verb: str) -> str:

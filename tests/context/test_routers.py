@@ -76,6 +76,28 @@ def test_what_changed_is_told_line_by_line(values):
     )
 
 
+def test_another_version_of_the_script_is_one_line_after_all_others(values):
+    before = dict(routers.files("debian", values))
+    after = {**before, "hosts": before["hosts"] + "172.16.40.9 x\n"}
+    after["farmctl-router"] = "#!/bin/sh\nexit 0\n"
+    assert routers.changes(before, after) == (
+        "hosts: + 172.16.40.9 x",
+        "farmctl-router: another version of the script",
+    )
+
+
+def test_the_texts_of_two_contexts_are_compared(values):
+    before = routers.variable("openwrt", values)["FARMCTL_ROUTER_BASE64"]
+    with_one = replace(values, forwards=(forward(1),))
+    after = routers.variable("openwrt", with_one)["FARMCTL_ROUTER_BASE64"]
+    assert routers.differences(before, before) == ()
+    assert len(routers.differences(before, after)) == 11
+    assert routers.readable(before)
+    for text in ("", "bm8gdGFy", "$(id)", "\N{SNOWMAN}"):
+        assert not routers.readable(text)
+        assert routers.differences(text, after)[0].startswith("dhcp: + ")
+
+
 def test_a_lease_more_is_one_line_on_a_debian(values):
     before = routers.files("debian", values)
     one = values.leases[0]

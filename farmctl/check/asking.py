@@ -15,7 +15,7 @@ Asked = Mapping[str, object]
 SOME = 24
 """How many other nodes each node asks for, besides the first."""
 
-HEARD = 6.0
+HEARD = 4.0
 """Seconds for which one node listens to what another must not be able to send."""
 
 KINDS = ("ip", "mac", "arp_ip", "arp_mac", "control")
@@ -41,6 +41,7 @@ def look(
     number: int,
     outside: str,
     home: tuple[str, int, str] | None,
+    echo: tuple[str, int, str] | None,
 ) -> Asked:
     """Return what a node is asked to look at.
 
@@ -51,6 +52,7 @@ def look(
         number: which of the nodes it is; the first tries what one alone must try.
         outside: a name that only servers outside know; empty if none is asked for.
         home: address, port and token to call, so that we see as whom it comes.
+        echo: host, port and path of a service that says as whom it comes.
     """
     values, first = expected.values, number == 0
     parts = {_PARTS[each] for each in wanted if each in _PARTS}
@@ -88,6 +90,7 @@ def look(
         "arp": foreign,
         "metrics": values.monitoring.port,
         "home": list(home) if home is not None and Probe.OUTWARD in wanted else [],
+        "echo": list(echo) if echo is not None and Probe.OUTWARD in wanted else [],
     }
 
 
@@ -97,7 +100,7 @@ def listen(guest: Guest, marks: Mapping[str, str]) -> Asked:
         "do": "listen",
         "address": guest.address,
         "marks": dict(marks),
-        "seconds": HEARD + 4,
+        "seconds": HEARD + 6,
     }
 
 

@@ -3,6 +3,7 @@
 What it saw of others than those, `neighbours` judges.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -19,8 +20,9 @@ CLOCK = 1.0
 _LEAST_MEMORY = 0.85
 """Of what a node was given, the part that its kernel must show: it keeps some."""
 
-_NO_SUCH_NAME = 3
+_NO_SUCH_NAME, _REFUSED = 3, 5
 _MOST = 4
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
 
 def judge(
@@ -126,9 +128,9 @@ def _names(
     if resolver["nameservers"][:1] != [values.lan.address]:
         told = ", ".join(resolver["nameservers"]) or "nobody"
         wrong.append(f"/etc/resolv.conf asks {told}, not {values.lan.address}")
-    if tuple(resolver["search"]) != values.search:
+    if resolver["search"][:1] != [values.domain]:
         told = " ".join(resolver["search"]) or "nothing"
-        wrong.append(f"/etc/resolv.conf searches {told}, not {' '.join(values.search)}")
+        wrong.append(f"/etc/resolv.conf searches {told}, not {values.domain} first")
     looked_up = found_in(seen, "looked_up")
     short = {values.hostname: values.lan.address, guest.name: guest.address}
     wrong += [
@@ -151,6 +153,13 @@ def _outside(name: str, outside: str, answer: Mapping[str, Any]) -> Finding:
         return good(
             Probe.NAMES, name, f"the name servers above answer (no {outside} there)"
         )
+    if answer["code"] == _REFUSED:
+        return unseen(
+            Probe.NAMES,
+            name,
+            f"the name servers above refuse to look up {outside}; --outside-name names "
+            "another",
+        )
     return fault(
         Probe.NAMES,
         name,
@@ -167,13 +176,22 @@ def _outward(
     if expected.values.wan is None:
         return
     public = expected.public_address
+    echoed = _ADDRESS.findall(found_in(seen, "echo")["text"]) if "echo" in seen else []
+    if echoed and public not in echoed:
+        yield fault(
+            Probe.OUTWARD, name, f"is seen outside as {echoed[0]}, not as {public}"
+        )
+        return
+    if echoed:
+        yield good(Probe.OUTWARD, name, f"is seen outside as {public}, the router")
+        return
     if caller and not expected.masked and caller != public:
         yield fault(
             Probe.OUTWARD, name, f"is seen outside as {caller}, not as {public}"
         )
         return
     if caller:
-        seen_as = "" if expected.masked else f", seen as {public}"
+        seen_as = "" if expected.masked else f", seen as {public}, the router"
         yield good(Probe.OUTWARD, name, f"reaches {expected.here}{seen_as}")
         return
     knocked = found_in(seen, "knock")
@@ -257,7 +275,13 @@ def _size(expected: Expected, guest: Guest, seen: Seen) -> Iterator[Finding]:
 def _answer(answer: Mapping[str, Any]) -> str:
     if answer["answers"]:
         return ", ".join(answer["answers"])
-    said = {-2: "no way there", -1: "no answer", 2: "a failure", 3: "unknown"}
+    said = {
+        -2: "no way there",
+        -1: "no answer",
+        2: "a failure",
+        3: "unknown",
+        5: "refused",
+    }
     return said.get(answer["code"], f"nothing (code {answer['code']})")
 
 

@@ -1,6 +1,7 @@
 """Judging what answers from outside: declared ports, and no others. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
+from ipaddress import IPv4Network
 
 from farmctl.check.expected import Expected, forwards, may_reach, openings
 from farmctl.check.knocking import Answer, Target
@@ -20,6 +21,7 @@ WELL_KNOWN = (
 """Ports that services of farms, of routers and of grid sites usually have."""
 
 _MOST = 12
+_SSH = 22
 
 
 def to_try(expected: Expected, sample: Collection[int]) -> tuple[int, ...]:
@@ -30,10 +32,23 @@ def to_try(expected: Expected, sample: Collection[int]) -> tuple[int, ...]:
 
 
 def inner_to_try(expected: Expected) -> tuple[Target, ...]:
-    """Return addresses in the class C that must not answer from outside."""
+    """Return addresses in the class C that must not answer from outside.
+
+    One that no machine has is among them: what answers there is no node.
+    """
     found = [(expected.values.lan.address, port) for port in (22, 53, 60022, 60443)]
     one_of_each = {each.role: each for each in reversed(expected.behind)}
-    return (*found, *((each.address, 22) for each in one_of_each.values()))
+    found += [(each.address, _SSH) for each in one_of_each.values()]
+    if nobody := _nobody(expected):
+        found.append((nobody, _SSH))
+    return tuple(found)
+
+
+def _nobody(expected: Expected) -> str:
+    """Return an address of the class C that no machine has; empty if none is left."""
+    taken = {each.address for each in expected.values.names}
+    hosts = IPv4Network(expected.values.cidr).hosts()
+    return next((str(each) for each in hosts if str(each) not in taken), "")
 
 
 def judge(
@@ -181,6 +196,15 @@ def _inner(expected: Expected, inner: Mapping[Target, Answer]) -> Iterator[Findi
             Probe.PORTS,
             expected.values.cidr,
             "this machine stands in the farm's network",
+        )
+        return
+    nobody = (_nobody(expected), _SSH)
+    if inner.get(nobody) is Answer.OPEN:
+        yield unseen(
+            Probe.PORTS,
+            expected.values.cidr,
+            f"even {nobody[0]}, which no machine has, answers here: something on the "
+            "way answers for everybody",
         )
         return
     found = [target for target, answer in inner.items() if answer is Answer.OPEN]

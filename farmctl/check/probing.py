@@ -78,12 +78,14 @@ class Means:
 class Choice:
     """What whoever asks may choose.
 
-    `outside`: a name that only name servers outside know. `every_port`: knock at all
-    65,535 instead of the well-known and a sample.
+    `outside`: a name that only name servers outside know. `echo`: host, port and path
+    of an HTTP service outside that answers with its caller's address. `every_port`:
+    knock at all 65,535 instead of the well-known and a sample.
     """
 
     wanted: frozenset[Probe] = frozenset(Probe)
     outside: str = ""
+    echo: tuple[str, int, str] | None = None
     every_port: bool = False
 
 
@@ -271,6 +273,7 @@ class _Probing:
                 number=number,
                 outside=self.choice.outside if self.expected.values.wan else "",
                 home=home,
+                echo=self.choice.echo,
             )
             try:
                 self.seen[guest.name] = inside.ask(shell, guest, asked)

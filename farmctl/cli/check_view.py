@@ -8,8 +8,9 @@ from rich.text import Text
 
 from farmctl.check import ABOUT, Finding, Probe, Report, Verdict, summary
 from farmctl.cli import documents, terminal
-from farmctl.cli.text import took
+from farmctl.cli.text import listed, took
 
+_MOST = 3
 _SIGNS = {Verdict.GOOD: "✓", Verdict.FAULT: "✗", Verdict.UNSEEN: "?"}
 _STYLES = {Verdict.GOOD: "ready", Verdict.FAULT: "failed", Verdict.UNSEEN: "warn"}
 
@@ -26,12 +27,12 @@ def draw(console: Console, report: Report, *, everything: bool) -> RenderableTyp
     title.append(f" at {report.site}, probed in {took(report.seconds)}", style="quiet")
     table = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(3):
-        table.add_column(no_wrap=True)
+        table.add_column()
     table.add_column(overflow="fold")
     for probe in Probe:
         found = [each for each in report.findings if each.probe is probe]
-        for each in found if everything else _telling(found):
-            _row(console, table, each)
+        for each, subjects in _rows(found, everything=everything):
+            _row(console, table, each, subjects)
         good = sum(each.verdict is Verdict.GOOD for each in found)
         if good and not everything:
             all_good = good == len(found)
@@ -76,23 +77,32 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _telling(found: list[Finding]) -> list[Finding]:
-    """Return what is told one by one: faults, then what was not checked."""
+def _rows(found: list[Finding], *, everything: bool) -> list[tuple[Finding, str]]:
+    """Return what is told line by line, each with those that it is told of.
+
+    Faults come first, then what was not checked; what is the same of several subjects
+    is told once.
+    """
+    if everything:
+        return [(each, each.subject) for each in found]
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for verdict in (Verdict.FAULT, Verdict.UNSEEN):
+        for each in found:
+            if each.verdict is verdict:
+                alike.setdefault((verdict, each.message), []).append(each)
     return [
-        each
-        for verdict in (Verdict.FAULT, Verdict.UNSEEN)
-        for each in found
-        if each.verdict is verdict
+        (those[0], listed((each.subject for each in those), most=_MOST))
+        for those in alike.values()
     ]
 
 
-def _row(console: Console, table: Table, found: Finding) -> None:
+def _row(console: Console, table: Table, found: Finding, subjects: str) -> None:
     said = terminal.shown(console, found.message)
     if found.verdict is Verdict.UNSEEN:
         said = terminal.shown(console, f"not checked: {found.message}", style="warn")
     if found.hint and found.verdict is Verdict.FAULT:
         said.append_text(terminal.shown(console, f"\n{found.hint}", style="quiet"))
-    table.add_row(*_head(console, found.verdict, found.probe, found.subject), said)
+    table.add_row(*_head(console, found.verdict, found.probe, subjects), said)
 
 
 def _head(

@@ -419,6 +419,25 @@ def call_home(address, port, token, seconds=3.0):
     return ""
 
 
+def echo(address, port, path, seconds=4.0):
+    """Ask a service outside from which address it is asked."""
+    try:
+        sock = socket.create_connection((address, port), seconds)
+        with sock:
+            request = "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" % (path, address)
+            sock.sendall(request.encode("ascii"))
+            data = b""
+            while len(data) < 65536:
+                part = sock.recv(4096)
+                if not part:
+                    break
+                data += part
+    except OSError as error:
+        return {"text": "", "trouble": str(error)}
+    text = data.partition(b"\r\n\r\n")[2].decode("ascii", "replace")
+    return {"text": text[:200], "trouble": ""}
+
+
 def metrics(address, port, seconds=3.0):
     try:
         sock = socket.create_connection((address, port), seconds)
@@ -517,32 +536,46 @@ def tried(function, *arguments):
 
 
 def look():
-    asked = ASKED
-    seen = {
-        "devices": tried(devices),
-        "gateway": tried(gateway),
-        "resolver": tried(resolver),
-        "machine": tried(machine),
-    }
+    """Try all that is asked for, side by side: most of it waits for what is not."""
+    asked, seen = ASKED, {}
     device, mac = own_device(asked["address"])
-    router = asked["router"]
-    if "lease" in asked["parts"]:
-        seen["dhcp"] = tried(dhcp, device, mac, mac)
-    if "strangers" in asked["parts"]:
-        seen["strangers"] = tried(strangers, device, mac)
-    if "names" in asked["parts"]:
-        seen["names"] = tried(names, router, asked["forward"], asked["reverse"])
-        seen["looked_up"] = tried(looked_up, asked["look_up"])
-    if "time" in asked["parts"]:
-        seen["ntp"] = tried(ntp, router)
-    if "metrics" in asked["parts"]:
-        seen["metrics"] = tried(metrics, router, asked["metrics"])
-    seen["ping"] = tried(ping, asked["ping"])
-    seen["knock"] = tried(knock, asked["knock"])
-    seen["arp"] = tried(resolve_macs, device, mac, asked["address"], asked["arp"])
+    router, own = asked["router"], asked["address"]
+    trials = {
+        "devices": (devices,),
+        "gateway": (gateway,),
+        "resolver": (resolver,),
+        "machine": (machine,),
+        "ping": (ping, asked["ping"]),
+        "knock": (knock, asked["knock"]),
+        "arp": (resolve_macs, device, mac, own, asked["arp"]),
+    }
+    optional = {
+        "lease": {"dhcp": (dhcp, device, mac, mac)},
+        "strangers": {"strangers": (strangers, device, mac)},
+        "names": {
+            "names": (names, router, asked["forward"], asked["reverse"]),
+            "looked_up": (looked_up, asked["look_up"]),
+        },
+        "time": {"ntp": (ntp, router)},
+        "metrics": {"metrics": (metrics, router, asked["metrics"])},
+    }
+    for part in asked["parts"]:
+        trials.update(optional[part])
+    if asked["echo"]:
+        trials["echo"] = tuple([echo] + asked["echo"])
     if asked["home"]:
-        seen["home"] = tried(call_home, *asked["home"])
-    return seen
+        trials["home"] = tuple([call_home] + asked["home"])
+
+    def work(name):
+        seen[name] = tried(*trials[name])
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in sorted(trials)]
+    for each in threads:
+        each.daemon = True
+        each.start()
+    for each in threads:
+        each.join(30)
+    return dict(seen)
 
 
 DO = {"look": look, "send": send_odd, "listen": listen}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import click
 from rich.status import Status
@@ -55,6 +56,11 @@ spoofing strangers batch. docs/how-to/check.md says what each of them does.
     help="A name that only name servers outside know."
     "  [default: the routers' time server]",
 )
+@click.option(
+    "--echo",
+    metavar="URL",
+    help="An http:// service outside that answers with its caller's address.",
+)
 @click.option("--strict", is_flag=True, help="What was not checked is a fault too.")
 @click.option(
     "--verbose", "-v", is_flag=True, help="Show what is as it should be, line by line."
@@ -65,9 +71,10 @@ def command(
     farm: str,
     only: tuple[str, ...],
     skip: tuple[str, ...],
-    outside_name: str | None,
-    own_site: str | None,
     *,
+    outside_name: str | None,
+    echo: str | None,
+    own_site: str | None,
     all_ports: bool,
     strict: bool,
     verbose: bool,
@@ -99,7 +106,10 @@ def command(
         servers = expected.values.time_servers
         outside = outside_name or (servers[0] if servers else "")
         choice = check.Choice(
-            wanted=frozenset(wanted), outside=outside, every_port=all_ports
+            wanted=frozenset(wanted),
+            outside=outside,
+            echo=None if echo is None else _service(echo),
+            every_port=all_ports,
         )
         report = check.probe(expected, means, choice, report=progress)
     if as_json:
@@ -109,6 +119,22 @@ def command(
         terminal.put(console, check_view.draw(console, report, everything=verbose))
     if report.faulty or (strict and report.of(check.Verdict.UNSEEN)):
         raise Ended(Exit.ERROR)
+
+
+def _service(url: str) -> tuple[str, int, str]:
+    """Return host, port and path of a URL.
+
+    Raises:
+        UsageError: it is no http:// URL.
+    """
+    try:
+        parts = urlsplit(url)
+        found = (parts.hostname or "", parts.port or 80, parts.path or "/")
+    except ValueError:
+        parts, found = urlsplit(""), ("", 0, "")
+    if parts.scheme != "http" or not found[0] or not url.isascii():
+        raise click.UsageError(f"{url!r} is no http:// URL.")
+    return found
 
 
 @contextmanager

@@ -27,8 +27,9 @@ class Fake:
             for name, each in nodes.items()
         }
         self.jobs = []
+        self.pauses = []
         self.replay = replayed.Replay(self.answer)
-        self.slurm = Slurm(self.replay, now=lambda: 1e9)
+        self.slurm = Slurm(self.replay, now=lambda: 1e9, pause=self.pauses.append)
         self.sent = []
 
     def answer(self, words):
@@ -70,9 +71,10 @@ def sees(monkeypatch):
                     elif fields["state"] == "undrain":
                         node["state_flags"], node["reason"] = ["DYNAMIC_NORM"], ""
                     elif fields["state"] == "down":
-                        node["state"] = "down"
+                        node["state"], node["alloc_cpus"] = "down", 0
             elif "delete" in line:
-                fake.nodes.pop(line[-1].partition("=")[2])
+                for name in line[-1].partition("=")[2].split(","):
+                    fake.nodes.pop(name)
             if "update" in line or "delete" in line:
                 at = line.index("scontrol")
                 fake.sent.append(line[at:])
@@ -199,6 +201,18 @@ def test_a_node_whose_vm_has_ended_is_set_down_before_it_is_forgotten(sees):
         ["update", "nodename=wn-001", "state=down"],
         ["delete", "nodename=wn-001"],
     ]
+
+
+def test_a_node_on_which_a_job_still_ends_is_never_deleted(sees):
+    fake = sees(wn_001={"alloc_cpus": 1}, wn_002={})
+    job = {"job_id": 7, "job_state": "COMPLETING", "user_name": "ann", "cpus": 2}
+    fake.jobs = [{**job, "nodes": "wn-[001,003]"}]
+    assert fake.slurm.forget(["wn-001", "wn-002"], ended=True) == {
+        "wn-001": "Slurm still ends job 7 of ann there",
+        "wn-002": "",
+    }
+    assert list(fake.nodes) == ["wn-001"]
+    assert fake.pauses == [0.5] * 6
 
 
 def test_a_node_of_slurms_own_file_cannot_be_forgotten(sees):

@@ -8,6 +8,7 @@ reads the nodes before the jobs, so that a job which begins meanwhile is seen.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from time import sleep
 
 from farmctl.batch import names
 from farmctl.batch.commands import Commands
@@ -35,6 +36,8 @@ part squeue --all --json
 _NODES_OLD = "sinfo --all"
 _NODES = "scontrol --all show nodes"
 _SEEN = 80
+_LOOKS, _PAUSE = 6, 0.5
+"""How often, and how many seconds apart, `forget` looks whether a job has ended."""
 
 
 class Slurm:
@@ -45,12 +48,19 @@ class Slurm:
         now: The clock; samples carry its time.
         timeout: Seconds for one command. Slurm's own programs try for about 30 s to
             reach slurmctld before they fail.
+        pause: Waits between two looks while jobs of a node that is gone end.
     """
 
     def __init__(
-        self, commands: Commands, *, now: Callable[[], float], timeout: float = 60.0
+        self,
+        commands: Commands,
+        *,
+        now: Callable[[], float],
+        timeout: float = 60.0,
+        pause: Callable[[float], None] = sleep,
     ) -> None:
         self._commands = commands
+        self._pause = pause
         self._now = now
         self._timeout = timeout
         self._version: tuple[int, ...] | None = None
@@ -108,37 +118,46 @@ class Slurm:
 
     def forget(self, nodes_: Sequence[str], *, ended: bool = False) -> Outcome:
         wanted = names.valid(nodes_)
-        _, partitions, listed, queue = self._look()
-        shown = {answers.text(each, "name"): each for each in listed}
-        work = jobs.read(queue, partitions, now=self._now()).work
-        return {
-            name: self._forget(shown[name], work.get(name, ()), ended=ended)
+        shown, work = self._busy()
+        outcome = {
+            name: _kept(shown[name], work.get(name, ()), ended=ended)
             if name in shown
             else ""
             for name in wanted
         }
+        todo = [name for name in wanted if name in shown and not outcome[name]]
+        if ended and todo:
+            self._update(todo, "state=down", f"reason={OURS}its VM has ended")
+            for _ in range(_LOOKS):
+                shown, work = self._busy()
+                outcome |= {
+                    name: _ends(shown[name], work.get(name, ()))
+                    for name in todo
+                    if name in shown
+                }
+                if not any(outcome[name] for name in todo):
+                    break
+                self._pause(_PAUSE)
+            todo = [name for name in todo if not outcome[name]]
+        if todo:
+            self._delete(todo)
+        return outcome
 
-    def _forget(self, record: Record, work: tuple[Work, ...], *, ended: bool) -> str:
-        """Delete one node; say why not."""
-        name = answers.text(record, "name")
-        if "DYNAMIC_NORM" not in nodes.shown(record):
-            return "slurm.conf names it, and only its file can forget it"
-        if not ended:
-            if work:
-                return f"works: job {work[0].job} of {work[0].owner}"
-            if answers.amount(record, "alloc_cpus"):
-                return "works: Slurm counts cores of it as taken"
-            takes = nodes.drained_by(record) is Drainer.NOBODY
-            if takes and not nodes.lost(record):
-                return "takes work: drain it first"
-        else:
-            self._update([name], "state=down", f"reason={OURS}its VM has ended")
-        ran = self._run(["scontrol", "delete", f"nodename={name}"])
+    def _delete(self, todo: Sequence[str]) -> None:
+        """Strike nodes off the list, on which no job is, not even one that ends.
+
+        Slurm 22.05 dies of a node that is deleted while a job of several nodes ends
+        on it: `_kept` and `_ends` look for that.
+        """
+        ran = self._run(["scontrol", "delete", f"nodename={','.join(todo)}"])
         if ran.status and "invalid node name" not in ran.err.lower():
-            if "busy" in ran.err.lower():
-                return "Slurm still ends what ran on it"
-            answers.judged(ran, what=f"forget {name}")
-        return ""
+            answers.judged(ran, what=f"forget {', '.join(todo)}")
+
+    def _busy(self) -> tuple[dict[str, Record], Mapping[str, tuple[Work, ...]]]:
+        """Return the nodes by name, and the work on each."""
+        _, partitions, listed, queue = self._look()
+        read = jobs.read(queue, partitions, now=self._now())
+        return {answers.text(each, "name"): each for each in listed}, read.work
 
     def _look(
         self,
@@ -283,6 +302,30 @@ def _plain(reason: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in reason).split())[
         :200
     ]
+
+
+def _kept(record: Record, work: Sequence[Work], *, ended: bool) -> str:
+    """Return why a node stays on the list, or nothing."""
+    if "DYNAMIC_NORM" not in nodes.shown(record):
+        return "slurm.conf names it, and only its file can forget it"
+    if ended:
+        return ""
+    if work:
+        return f"works: job {work[0].job} of {work[0].owner}"
+    if answers.amount(record, "alloc_cpus") or "COMPLETING" in nodes.shown(record):
+        return "works: Slurm counts cores of it as taken"
+    if nodes.drained_by(record) is Drainer.NOBODY and not nodes.lost(record):
+        return "takes work: drain it first"
+    return ""
+
+
+def _ends(record: Record, work: Sequence[Work]) -> str:
+    """Return what Slurm still ends on a node that is down, or nothing."""
+    if work:
+        return f"Slurm still ends job {work[0].job} of {work[0].owner} there"
+    if answers.amount(record, "alloc_cpus") or "COMPLETING" in nodes.shown(record):
+        return "Slurm still ends a job there"
+    return ""
 
 
 def _drained(record: Record | None) -> str:

@@ -49,10 +49,11 @@ def until(condition: Callable[[], T], *, what: str, seconds: float = WAIT) -> T:
 
 
 class Machine:
-    """One of them: `run` in it, `start` daemons in it, `end` it as a power cut would."""
+    """One of them: `run` and `start` in it, `end` it as a power cut would."""
 
     def __init__(self, name: str, address: str, hosts: Path) -> None:
         self.name, self.address = name, address
+        self._daemons: list[subprocess.Popen] = []
         self.holder = subprocess.Popen([
             "setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--uts", "--mount",
             "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _INIT, "sh",
@@ -99,18 +100,21 @@ class Machine:
     def start(self, log: Path, *command: str, **environment: str) -> subprocess.Popen:
         """Start a daemon that stays in the foreground."""
         with log.open("ab") as out:
-            return subprocess.Popen(
+            daemon = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self.inside, *command],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
             )
+        self._daemons.append(daemon)
+        return daemon
 
     def end(self) -> None:
         """End the machine and all that runs in it, at once."""
         self.holder.kill()
-        self.holder.wait()
+        for each in (self.holder, *self._daemons):
+            each.wait()
 
 
 class Machines:
@@ -154,4 +158,4 @@ class Machines:
     def close(self) -> None:
         """End every machine."""
         for machine in reversed(self.all):
-            machine.end()
+            machine.end()  # a second end of a machine does nothing

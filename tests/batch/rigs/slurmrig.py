@@ -87,6 +87,8 @@ class SlurmRig:
 
     def do(self, *command: str) -> str:
         """Run a program in the head; return what it wrote, also of its failure."""
+        if self.controller.poll() is not None:
+            raise RuntimeError(f"slurmctld ended with {self.controller.returncode}")
         return self.head.run(*command, check=False, **self.environment)
 
     def submit(self, *options: str, wrap: str = "true") -> str:
@@ -113,6 +115,10 @@ class SlurmRig:
             what=f"{machine.name} in Slurm",
         )
         return machine
+
+    def end(self, number: int) -> None:
+        """End a worker as a power cut would."""
+        self.nodes.pop(number).end()
 
     def system(self, *, timeout: float = 60.0) -> Slurm:
         """Return the adapter under test, on this Slurm."""

@@ -10,6 +10,7 @@ for service in bootlogs bootmisc.sh brightness busybox-klogd checkfs.sh checkroo
 done
 update-rc.d farmctl-node defaults
 update-rc.d farmctl-context defaults
+update-rc.d farmctl-watch defaults
 
 # Root logs in by key only.
 usermod --password '*' root

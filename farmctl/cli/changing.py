@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from farmctl.assembly import worlds
-from farmctl.cli import asking, documents, outcome_view, plan_view, running, terminal
+from farmctl.cli import (
+    asking,
+    documents,
+    intents,
+    outcome_view,
+    plan_view,
+    running,
+    terminal,
+)
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.running import Ran, Task
 from farmctl.errors import FarmctlError, NotPossibleError
@@ -15,9 +23,6 @@ from farmctl.model.view import Capacity  # noqa: TC001 - a value is annotated
 from farmctl.plan import lines
 from farmctl.reconcile import Options, World
 from farmctl.spec import Site
-
-ROOM = "room"
-"""The subject of a plan's notes on what is short; apply would refuse such a plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +99,12 @@ def _carry_out(world: World, change: Change, wishes: Wishes) -> None:
 
 
 def _lacks_room(plan: Plan) -> bool:
-    return any(note.subject == ROOM for note in plan.notes)
+    return any(note.subject == intents.ROOM for note in plan.notes)
 
 
 def _no_room(plan: Plan) -> NotPossibleError:
     """Return the refusal of a plan that says itself what is short."""
-    short = [note.message for note in plan.notes if note.subject == ROOM]
+    short = [note.message for note in plan.notes if note.subject == intents.ROOM]
     return NotPossibleError(
         f"There is no room for what {plan.farm} needs; nothing was changed.\n"
         + "\n".join(f"  {each}" for each in short)

@@ -11,13 +11,19 @@ from pathlib import Path
 import click
 
 from farmctl import playbook
+from farmctl.cli import plan_view
 from farmctl.errors import CloudError, FarmctlError, InputError, Mistake
-from farmctl.model.steps import Plan
+from farmctl.model.steps import Note, Plan, Step
 from farmctl.model.view import AddressRange, CloudView, Network
+from farmctl.plan import capacity as room
 from farmctl.plan import saved
 from farmctl.reconcile import World, make_plan
 from farmctl.spec import Farm, Site, check, read_farm
 
+ROOM = "room"
+"""The subject of a plan's notes on what is short; apply would refuse such a plan."""
+
+_SEVERAL = 2
 _NOT_YET = -1
 """The id of a network that is planned only."""
 
@@ -100,7 +106,37 @@ def drawn(
             refused[each.farm] = error
     if mistakes:
         raise InputError(mistakes)
-    return plans, refused
+    return _together(world, plans, view), refused
+
+
+def _together(world: World, plans: list[Plan], view: CloudView) -> list[Plan]:
+    """Return the plans; one for which the others leave no room says so.
+
+    Each was held against all the room that there is. Those that come first have it.
+    """
+    makers = [each for each in plans if plan_view.makes_nodes(each)]
+    if len(makers) < _SEVERAL:
+        return plans
+    capacity = world.cloud.capacity()
+    steps: tuple[tuple[Step, ...], ...] = ()
+    earlier: list[str] = []
+    found: list[Plan] = []
+    for plan in plans:
+        lacks = any(each.subject == ROOM for each in plan.notes)
+        if lacks or not plan_view.makes_nodes(plan):
+            found.append(plan)
+            continue
+        all_of = replace(plan, waves=(*steps, *plan.waves))
+        short = room.shortfalls(all_of, capacity, view.quotas, vms=view.vms)
+        if short:
+            said = f"Together with {', '.join(earlier)}: "
+            notes = [Note(subject=ROOM, message=f"{said}{each}") for each in short]
+            found.append(replace(plan, notes=(*plan.notes, *notes)))
+            continue
+        steps = all_of.waves
+        earlier.append(plan.farm)
+        found.append(plan)
+    return found
 
 
 def _with(view: CloudView, plan: Plan) -> CloudView:

@@ -89,7 +89,9 @@ def resolve(
         cidr=chosen,
         owner=view.user.name,
         groups=(lan, groups.wan_group(farm, site)) if public is not None else (lan,),
-        network=TargetObject(name=farm.name, attributes=_network(site, farm, chosen)),
+        network=TargetObject(
+            name=farm.name, attributes=_network(site, farm, chosen, view)
+        ),
         shapes=made,
         document=_body(farm, chosen, sizes, made),
         origin=farm.origin.file,
@@ -263,17 +265,19 @@ def _shapes(material: shapes.Material, sizes: Mapping[str, int]) -> Iterator[Sha
         yield shapes.pool_shape(material, name, wanted=wanted)
 
 
-def _network(site: Site, farm: Farm, cidr: str) -> Attributes:
+def _network(site: Site, farm: Farm, cidr: str, view: CloudView) -> Attributes:
     network = IPNetwork(cidr)
+    shown = view.farm(farm.name).network
+    held = shown.vlan_id if shown is not None else ""
     router = addresses.router_address(cidr)
     return {
-        **segments.attributes(site.networks.farms, cidr),
+        **segments.attributes(site.networks.farms, cidr, held=held),
         "DESCRIPTION": f"The farm {farm.name} at {site.name}, kept by farmctl",
         "NETWORK_ADDRESS": str(network.network),
         "NETWORK_MASK": str(network.netmask),
         "GATEWAY": router,
         "DNS": router,
-        "SEARCH_DOMAIN": f"{farm.name}.{site.domain}",
+        "SEARCH_DOMAIN": f"{farm.name}.{site.domain} {site.domain}",
         "FILTER_MAC_SPOOFING": "YES",
         "FILTER_IP_SPOOFING": "YES",
         "SECURITY_GROUPS": Ref(

@@ -70,6 +70,8 @@ class FarmLock:
         self._gone = False
         self._left = False
         self.document_id = -1
+        self.made = False
+        """Whether there was no document, so that this lock has made one."""
 
     def __enter__(self) -> Self:
         _active.add(self._holder.nonce)
@@ -220,6 +222,7 @@ class FarmLock:
         """Return the document that counts, made if there is none."""
         found = self._documents()
         if not found:
+            self.made = True
             with suppress(CloudError):
                 # Refused, lost or done: what counts is what the list shows next.
                 self._world.cloud.create(

@@ -157,7 +157,13 @@ def _round(
     refuse_short(plan.farm, short)
     first = _first_body(plan)
     with FarmLock(world, plan.farm, options, body=first) as lock:
-        run, done = _passes(world, intent, options, lock, before)
+        try:
+            run, done = _passes(world, intent, options, lock, before)
+        except FarmctlError:
+            # Refused before anything was begun: what we made to lock it goes again.
+            if lock.made and before.farm(plan.farm).empty:
+                lock.delete()
+            raise
         return _proved(world, intent, run, done, began)
 
 

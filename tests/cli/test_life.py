@@ -322,6 +322,23 @@ def test_what_has_no_room_is_refused_before_anything(cloud, folder, farmctl):
     assert farmctl("status", "--json").json["farms"] == []
 
 
+def test_farms_that_have_room_alone_and_not_together_are_told_apart(
+    cloud, folder, farmctl
+):
+    text = (folder / "sandbox.yaml").read_text()
+    text = text.replace("cpus: 1", "cpus: 32").replace("max: 5", "max: 15")
+    text = text.replace("min: 2", "min: 15")
+    (folder / "sandbox.yaml").write_text(text)
+    (folder / "other.yaml").write_text(text.replace("farm: sandbox", "farm: other"))
+    ran = farmctl("plan", "sandbox.yaml", "other.yaml")
+    assert "  !  room  Together with sandbox: Needs 960 cores on worker" in ran.out
+    ran = farmctl("apply", "--yes", "--no-wait", "sandbox.yaml", "other.yaml")
+    assert ran.status == 1
+    assert "There is no room for what other needs; nothing was changed." in ran.err
+    farms = farmctl("status", "--json").json["farms"]
+    assert [each["farm"] for each in farms] == ["sandbox"]
+
+
 def test_explain_tells_of_sizes_limits_and_what_comes_next(sandbox, folder, farmctl):
     ran = farmctl("explain", "sandbox")
     assert ran.status == 0

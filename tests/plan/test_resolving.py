@@ -36,7 +36,7 @@ def test_the_network_is_the_farms_class_c_behind_its_router(kit):
         "NETWORK_MASK": "255.255.255.0",
         "GATEWAY": "172.16.0.254",
         "DNS": "172.16.0.254",
-        "SEARCH_DOMAIN": "alice.farm.example.org",
+        "SEARCH_DOMAIN": "alice.farm.example.org farm.example.org",
         "FILTER_MAC_SPOOFING": "YES",
         "FILTER_IP_SPOOFING": "YES",
         "SECURITY_GROUPS": Ref(kind=Kind.SECURITY_GROUP, name="alice-lan"),
@@ -61,12 +61,16 @@ def test_the_network_is_the_farms_class_c_behind_its_router(kit):
             },
         ),
         (
-            {"driver": "ovswitch", "bridge": "ovs0"},
+            {
+                "driver": "ovswitch",
+                "bridge": "ovs0",
+                "vlan_ids": {"first": 100, "last": 200},
+            },
             {
                 "VN_MAD": "ovswitch",
                 "BRIDGE": "ovs0",
-                "AUTOMATIC_VLAN_ID": "YES",
-                "VLAN_TAGGED_ID": "4095",
+                "VLAN_ID": "103",
+                "VLAN_TAGGED_ID": "103",
             },
         ),
         ({"driver": "bridge"}, {"VN_MAD": "fw", "BRIDGE": "br-172.16.3"}),

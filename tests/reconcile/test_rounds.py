@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from rig import Record, farm_of, gone, place_of, problems, settled
@@ -164,6 +165,37 @@ def test_too_little_room_is_named_before_anything_is_changed(make_world, own):
     with pytest.raises(NotPossibleError, match="There is no room for what alice needs"):
         apply(world, farm)
     assert world.cloud.look().farm("alice").empty
+
+
+def test_a_first_apply_that_is_refused_under_the_lock_leaves_no_document(world):
+    drawn = []
+
+    def contexts(site, farm):
+        drawn.append(farm.name)
+        if len(drawn) > 2:
+            raise NotPossibleError("The template is gone.")
+        return world.contexts(site, farm)
+
+    with pytest.raises(NotPossibleError, match="The template is gone"):
+        apply(replace(world, contexts=contexts), farm_of("alice"))
+    assert len(drawn) == 3
+    assert world.cloud.look().farm("alice").empty
+
+
+def test_a_refused_apply_keeps_the_document_that_was_there(world):
+    apply(world, farm_of("alice"))
+    drawn = []
+
+    def contexts(site, farm):
+        drawn.append(farm.name)
+        if len(drawn) > 2:
+            raise NotPossibleError("The template is gone.")
+        return world.contexts(site, farm)
+
+    with pytest.raises(NotPossibleError, match="The template is gone"):
+        apply(replace(world, contexts=contexts), farm_of("alice", size=3))
+    assert world.cloud.look().farm("alice").document.lock is None
+    assert settled(world, "alice", size=2) == []
 
 
 def test_every_quota_that_is_too_small_is_named_and_nothing_is_changed(

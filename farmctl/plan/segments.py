@@ -10,7 +10,8 @@ asked for is held against the sources of its drivers (7.4.0, src/vnm_mad and src
 * ovswitch tells the farms apart by the tag of a port, all on one bridge. Since 7.4 its
   ports carry all tagged frames besides their own VLAN (`vlan_mode=native-untagged`,
   no trunks), unless the network names the VLANs that they carry: a node could send
-  into any farm's VLAN. We name one that nobody has.
+  into any farm's VLAN. So the network names its own, which must be known beforehand:
+  this driver needs a range in the site file.
 * bridge makes a plain bridge, and no filters: those are fw's, which is the same
   driver with security groups and anti-spoofing.
 * OpenNebula's pool of automatic ids knows of no id that a network was given, and the
@@ -28,23 +29,25 @@ from farmctl.model.steps import Note
 from farmctl.model.view import CloudView, Network
 from farmctl.spec import FarmNetworks
 
-NOBODYS_VLAN: Final = "4095"
-"""An id that no network can have (IEEE 802.1Q reserves it)."""
-
 _CLASS_C: Final = 256
 _OWN_BRIDGE = ("bridge", "dummy")
 _NAMES: Mapping[str, str] = {"bridge": "fw"}
 _VLANS = ("802.1Q", "ovswitch")
 _LINUX_BRIDGES = ("802.1Q", "vxlan", "bridge", "fw", "dummy")
 _SHOWN: Final = 5
+_TWO_ENDS_AND_ONE: Final = 3
 
 
-def attributes(farms: FarmNetworks, cidr: str) -> dict[str, str]:
-    """Return the attributes that give a farm's network its segment."""
+def attributes(farms: FarmNetworks, cidr: str, *, held: str = "") -> dict[str, str]:
+    """Return the attributes that give a farm's network its segment.
+
+    Args:
+        farms: the site's rules.
+        cidr: the farm's class C.
+        held: the VLAN id of the network that the farm has already.
+    """
     wanted = {"VN_MAD": _NAMES.get(farms.driver, farms.driver)}
     number = _number(farms, cidr)
-    if farms.driver == "ovswitch":
-        wanted["VLAN_TAGGED_ID"] = NOBODYS_VLAN
     if farms.bridge is not None:
         wanted["BRIDGE"] = farms.bridge
     elif farms.driver in _OWN_BRIDGE or number is not None:
@@ -55,6 +58,8 @@ def attributes(farms: FarmNetworks, cidr: str) -> dict[str, str]:
         wanted["VLAN_ID"] = str(number)
     elif farms.driver not in _OWN_BRIDGE:
         wanted["AUTOMATIC_VLAN_ID"] = "YES"
+    if farms.driver == "ovswitch" and (held or number is not None):
+        wanted["VLAN_TAGGED_ID"] = held or str(number)
     if farms.largest_packet is not None:
         wanted["MTU"] = str(farms.largest_packet)
     return wanted
@@ -124,14 +129,28 @@ def crossings(wanted: Attributes, view: CloudView, *, farm: str) -> Iterator[Not
             for each in others
             if _text(each.attributes, "VN_MAD") == "ovswitch"
             and _text(each.attributes, "BRIDGE") == bridge
-            and not _text(each.attributes, "VLAN_TAGGED_ID")
+            and _carries(_text(each.attributes, "VLAN_TAGGED_ID"), number)
         ]
         yield from _note(
             farm,
             open_ones,
-            "can be entered from VMs in networks on the same Open vSwitch whose "
-            "ports carry every VLAN, for want of a VLAN_TAGGED_ID:",
+            f"is VLAN {number or 'unknown'} of {bridge}, which ports of these carry "
+            "as well, having no VLAN_TAGGED_ID or one with it in it:",
         )
+
+
+def _carries(tagged: str, number: str) -> bool:
+    """Return whether ports with a VLAN_TAGGED_ID such as `1,7-9` carry a VLAN."""
+    if not tagged:
+        return True
+    for part in tagged.split(","):
+        first, _, last = part.strip().partition("-")
+        ends = [each for each in (first, last or first, number) if each.isdecimal()]
+        if len(ends) == _TWO_ENDS_AND_ONE:
+            low, high = sorted(int(each) for each in ends[:2])
+            if low <= int(number) <= high:
+                return True
+    return False
 
 
 def _note(farm: str, others: list[Network], what: str) -> Iterator[Note]:

@@ -160,6 +160,13 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
             message=f"the driver {driver} needs a bridge, with a VLAN for each farm.",
             hint="Add the hypervisors' Open vSwitch, such as bridge: ovsbr0.",
         )
+    if driver == "ovswitch" and not draft.has_vlan_ids:
+        yield Breach(
+            loc=(*at, "driver"),
+            message="with the driver ovswitch a port carries every VLAN, unless the "
+            "farm's is known beforehand.",
+            hint="Add vlan_ids, such as vlan_ids: {first: 100, last: 3000}.",
+        )
     if driver == "bridge" and draft.has_device:
         yield Breach(
             loc=(*at, "physical_device"),

@@ -88,7 +88,8 @@ class FarmNetworks(Written):
     """The hypervisors' Open vSwitch, for the driver ovswitch."""
 
     vlan_ids: VlanIds | None = None
-    """The ids to choose from, each for one class C; without it OpenNebula chooses."""
+    """The ids to choose from, each for one class C; without it OpenNebula chooses.
+    ovswitch needs it."""
 
     mtu: Annotated[int, Field(ge=576, le=9216)] | None = None
     """The largest packet in the farms' networks, in bytes; without it 1500, with vxlan

@@ -50,6 +50,14 @@ def test_no_two_farms_of_a_site_have_one_vlan_or_one_bridge(kit):
     assert len({each["BRIDGE"] for each in drawn}) == 4
 
 
+def test_a_port_on_open_vswitch_carries_the_farms_vlan_alone(kit):
+    farms = networks(kit, driver="ovswitch", bridge="ovs0").farms
+    drawn = segments.attributes(farms, "172.16.1.0/24")
+    assert (drawn["VLAN_ID"], drawn["VLAN_TAGGED_ID"]) == ("101", "101")
+    older = segments.attributes(farms, "172.16.1.0/24", held="17")
+    assert older["VLAN_TAGGED_ID"] == "17"
+
+
 def test_the_longest_bridge_is_a_name_that_the_kernel_takes():
     assert segments.bridge_name("192.168.255.0/24") == "br-192.168.255"
 
@@ -129,18 +137,18 @@ def test_a_bridge_that_somebody_else_uses_too_is_told(kit):
 
 
 def test_ports_of_an_open_vswitch_that_carry_every_vlan_are_told(kit):
-    farms = {**VLANS, "driver": "ovswitch", "bridge": "ovs0", "vlan_ids": None}
+    farms = {**VLANS, "driver": "ovswitch", "bridge": "ovs0"}
     assert said(
         kit,
         farms,
         network(0, VN_MAD="ovswitch", BRIDGE="ovs0"),
         network(7, VN_MAD="ovswitch", BRIDGE="ovs1"),
-        network(8, VN_MAD="ovswitch", BRIDGE="ovs0", VLAN_TAGGED_ID="4095"),
+        network(8, VN_MAD="ovswitch", BRIDGE="ovs0", VLAN_TAGGED_ID="1, 101-200"),
+        network(9, VN_MAD="ovswitch", BRIDGE="ovs0", VLAN_TAGGED_ID="7,200-50"),
     ) == [
         (
-            "network alice can be entered from VMs in networks on the same Open "
-            "vSwitch whose ports carry every VLAN, for want of a VLAN_TAGGED_ID: "
-            "net-0 (0)"
+            "network alice is VLAN 100 of ovs0, which ports of these carry as well, "
+            "having no VLAN_TAGGED_ID or one with it in it: net-0 (0), net-9 (9)"
         )
     ]
 

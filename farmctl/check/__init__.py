@@ -6,8 +6,8 @@ gives a `Report` of findings. Nothing is changed by it: what is put right is `ap
 
 from farmctl.check.expected import Expected, expect
 from farmctl.check.knocking import is_masked, own_address
-from farmctl.check.probing import Choice, Means, probe, summary
-from farmctl.check.values import ABOUT, Finding, Probe, Report, Verdict
+from farmctl.check.probing import Choice, Means, probe
+from farmctl.check.values import ABOUT, Finding, Probe, Report, Verdict, summary
 
 __all__ = [
     "ABOUT",

@@ -21,7 +21,7 @@ _LEAST_MEMORY = 0.85
 """Of what a node was given, the part that its kernel must show: it keeps some."""
 
 _NO_SUCH_NAME, _REFUSED = 3, 5
-_MOST = 4
+_MOST = 2
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
 

@@ -8,8 +8,8 @@ the cloud or in a node.
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -23,7 +23,6 @@ from farmctl.check.values import (
     Probe,
     Progress,
     Report,
-    Verdict,
     fault,
     good,
     unseen,
@@ -124,6 +123,11 @@ class _Probing:
     lock: Lock = field(default_factory=Lock)
     done: int = 0
 
+    @property
+    def _outside(self) -> str:
+        """The name outside to ask for; none in a farm that has no way out."""
+        return self.choice.outside if self.expected.values.wan else ""
+
     def run(self) -> list[Finding]:
         wanted = self.choice.wanted
         findings: list[Finding] = []
@@ -205,13 +209,18 @@ class _Probing:
             self._ask(shell, pool, witness)
             yield from self._logins()
             yield from self._router()
-            for number, guest in enumerate(expected.behind):
-                yield from self._node(guest, number, witness)
+            first = next((each.name for each in self._able()), "")
+            for guest in expected.behind:
+                yield from self._node(guest, witness, first=guest.name == first)
+            if not first and Probe.STRANGERS in self.choice.wanted:
+                yield unseen(
+                    Probe.STRANGERS, "", "no node behind the router lets us in"
+                )
         finally:
             if witness is not None:
                 witness.close()
         if Probe.ISOLATION in self.choice.wanted:
-            tried = {each.name for each in expected.behind[:2]}
+            tried = {each.name for each in self._able()[:2]}
             yield from neighbours.isolation(
                 expected,
                 {name: seen for name, seen in self.seen.items() if name in tried},
@@ -242,43 +251,50 @@ class _Probing:
                     "the router, which is on the way, does not let us in"
                 )
             return
-        asked = [
-            pool.submit(self._look, shell, guest, number, witness)
-            for number, guest in enumerate(self.expected.behind)
-        ]
         if router is not None and Probe.ROUTER in self.choice.wanted:
-            asked.append(pool.submit(self._look_at_router, shell, router))
-        for future in asked:
+            looking = [pool.submit(self._look_at_router, shell, router)]
+        else:
+            looking = []
+        behind = self.expected.behind
+        wait([pool.submit(self._log_in, shell, each) for each in behind])
+        if self.choice.wanted & _LOOKED:
+            looking += [
+                pool.submit(self._look, shell, guest, number, witness)
+                for number, guest in enumerate(self._able())
+            ]
+        for future in looking:
             future.result()
 
-    def _log_in(self, shell: Shell, guest: Guest) -> bool:
+    def _able(self) -> list[Guest]:
+        """Return the nodes behind the router that let us in, workers first.
+
+        The first of them tries what one alone must try.
+        """
+        able = [each for each in self.expected.behind if each.name in self.clocks]
+        return sorted(able, key=lambda each: each.role is not Role.WORKER)
+
+    def _log_in(self, shell: Shell, guest: Guest) -> None:
         try:
             self.clocks[guest.name] = inside.log_in(shell, guest)
         except Unasked as why:
             self.reasons[guest.name] = why
-            return False
-        return True
 
     def _look(
         self, shell: Shell, guest: Guest, number: int, witness: Witness | None
     ) -> None:
-        if self._log_in(shell, guest) and self.choice.wanted & _LOOKED:
-            home = None
-            if witness is not None:
-                home = (*witness.target, guest.name)
-            asked = asking.look(
-                self.expected,
-                guest,
-                self.choice.wanted,
-                number=number,
-                outside=self.choice.outside if self.expected.values.wan else "",
-                home=home,
-                echo=self.choice.echo,
-            )
-            try:
-                self.seen[guest.name] = inside.ask(shell, guest, asked)
-            except Unasked as why:
-                self.reasons[guest.name] = why
+        asked = asking.look(
+            self.expected,
+            guest,
+            self.choice.wanted,
+            number=number,
+            outside=self._outside,
+            home=None if witness is None else (*witness.target, guest.name),
+            echo=self.choice.echo,
+        )
+        try:
+            self.seen[guest.name] = inside.ask(shell, guest, asked)
+        except Unasked as why:
+            self.reasons[guest.name] = why
         with self.lock:
             self.done += 1
             self.say("nodes", self.done, len(self.expected.behind))
@@ -323,7 +339,7 @@ class _Probing:
             yield unseen(Probe.ROUTER, "", why.why if why else "it says nothing")
 
     def _node(
-        self, guest: Guest, number: int, witness: Witness | None
+        self, guest: Guest, witness: Witness | None, *, first: bool
     ) -> Iterator[Finding]:
         name, wanted = guest.name, self.choice.wanted
         if name in self.seen:
@@ -332,8 +348,8 @@ class _Probing:
                 guest,
                 self.seen[name],
                 wanted,
-                first=number == 0,
-                outside=self.choice.outside if self.expected.values.wan else "",
+                first=first,
+                outside=self._outside,
                 caller=None if witness is None else witness.caller(name),
             )
             return
@@ -342,12 +358,11 @@ class _Probing:
             return
         for each in (Probe.ADDRESS, Probe.NAMES, Probe.OUTWARD, Probe.TIME, Probe.SIZE):
             yield unseen(each, self.expected.short(name), why.why, hint=why.hint)
-        if number == 0:
+        if first:
             yield unseen(Probe.STRANGERS, self.expected.short(name), why.why)
 
     def _spoofing(self, shell: Shell, pool: ThreadPoolExecutor) -> Iterator[Finding]:
-        able = [each for each in self.expected.behind if each.name in self.clocks]
-        able.sort(key=lambda each: each.role is not Role.WORKER)
+        able = self._able()
         if len(able) < 2:  # noqa: PLR2004 - a pair
             yield unseen(
                 Probe.SPOOFING, "", "it takes two nodes that let us in, and a worker"
@@ -375,25 +390,3 @@ class _Probing:
             except Unasked as why:
                 return unseen(Probe.SPOOFING, subject, why.why, hint=why.hint)
         return neighbours.spoofing(subject, sent, heard)
-
-
-def summary(report: Report) -> Sequence[str]:
-    """Return the sentences that close a check."""
-    faults, left = report.of(Verdict.FAULT), report.of(Verdict.UNSEEN)
-    looked = len(report.of(Verdict.GOOD)) + len(faults)
-    said = [
-        f"{len(faults)} of {looked} findings are faults."
-        if faults
-        else f"No fault in {looked} findings."
-    ]
-    if left:
-        by_reason: dict[str, list[str]] = {}
-        for each in left:
-            by_reason.setdefault(each.message, []).append(each.probe.value)
-        for reason, probes in by_reason.items():
-            names = ", ".join(dict.fromkeys(probes))
-            said.append(f"Not checked: {names}: {reason}.")
-    if report.left_out:
-        names = ", ".join(each.value for each in report.left_out)
-        said.append(f"Left out, as asked: {names}.")
-    return said

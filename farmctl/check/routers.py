@@ -9,7 +9,12 @@ from farmctl.context import digests
 from farmctl.errors import NotPossibleError
 from farmctl.model.nodes import Role
 
-_AGAIN = "`farmctl apply` puts its files in force again."
+_AGAIN = "Reboot it: at each boot it puts its files in force."
+_BY_HAND = (
+    "Somebody changed it by hand. The next change of the farm puts ours back; or end "
+    "its VM, and apply makes it anew."
+)
+_SAME = "same"
 
 
 def judge(expected: Expected, said: Mapping[str, str]) -> Iterator[Finding]:
@@ -57,7 +62,7 @@ def _files(expected: Expected, said: Mapping[str, str]) -> Finding:
             "files",
             f"it has files {digest[:12] or 'of its own'}, and its context carries "
             f"{wanted[:12]}",
-            hint=_AGAIN,
+            hint=_BY_HAND,
         )
     return good(Probe.ROUTER, "files", f"has the files of its context ({digest[:12]})")
 
@@ -68,8 +73,12 @@ def _services(expected: Expected, said: Mapping[str, str]) -> Finding:
         wrong.append("dnsmasq does not run")
     if said.get("forwarding") != "1":
         wrong.append("it forwards no packets (net.ipv4.ip_forward)")
-    if not _number(said.get("rules", "")):
+    loaded = said.get("loaded", "")
+    if not _number(said.get("table", "")):
         wrong.append("its firewall is not loaded")
+    elif loaded not in {"", _SAME}:
+        told = " ".join(loaded.split()).rstrip("; ")
+        wrong.append(f"its firewall is not that of its files ({told})")
     if said.get("lan") != values.lan.address:
         wrong.append(f"its address in the farm is {said.get('lan') or 'unset'}")
     hosts = _number(said.get("hosts", ""))

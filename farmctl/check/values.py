@@ -4,7 +4,7 @@ A finding is good, a fault, or was not made: what could not be looked at is neve
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -119,6 +119,28 @@ class Report:
     def counts(self, probe: Probe) -> Mapping[Verdict, int]:
         """Return how many findings of a probe say what."""
         return Counter(each.verdict for each in self.findings if each.probe is probe)
+
+
+def summary(report: Report) -> Sequence[str]:
+    """Return the sentences that close a check."""
+    faults, left = report.of(Verdict.FAULT), report.of(Verdict.UNSEEN)
+    looked = len(report.of(Verdict.GOOD)) + len(faults)
+    said = [
+        f"{len(faults)} of {looked} findings are faults."
+        if faults
+        else f"No fault in {looked} findings."
+    ]
+    if left:
+        by_reason: dict[str, list[str]] = {}
+        for each in left:
+            by_reason.setdefault(each.message.rstrip("."), []).append(each.probe.value)
+        for reason, probes in by_reason.items():
+            names = ", ".join(dict.fromkeys(probes))
+            said.append(f"Not checked: {names}: {reason}.")
+    if report.left_out:
+        names = ", ".join(each.value for each in report.left_out)
+        said.append(f"Left out, as asked: {names}.")
+    return said
 
 
 Progress = Callable[[str, int, int], None]

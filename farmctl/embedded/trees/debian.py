@@ -274,6 +274,8 @@ def keys(source: Source, *, etc: Path = sources.ETC) -> bytes:
     Raises:
         NotPossibleError: a keyring that the machine's apt names cannot be read.
     """
+    if source.key:
+        return _dearmoured(source.key.encode())
     named = [Path(word) for word in re.split(r"[,\s]+", source.signed_by) if word]
     if not named:
         parts = etc / "trusted.gpg.d"

@@ -33,6 +33,8 @@ class Source:
     components: tuple[str, ...] = _COMPONENTS
     signed_by: str = ""
     """A keyring's absolute path, or nothing: what apt trusts by itself."""
+    key: str = ""
+    """A key that stands in the source itself, in ASCII armour."""
     options: tuple[tuple[str, str], ...] = ()
     """`trusted` and `check-valid-until`, if the machine says so."""
 
@@ -149,8 +151,9 @@ def _source(
         uri=uri,
         suite=suite,
         components=tuple(components),
-        # A key that stands in the file itself is apt's alone to read.
         signed_by=signed_by if signed_by.startswith("/") else "",
+        # A lone dot is an empty line in deb822.
+        key="" if "BEGIN PGP" not in signed_by else signed_by.replace("\n.\n", "\n\n"),
         options=tuple(
             (name, options[name])
             for name in ("trusted", "check-valid-until")

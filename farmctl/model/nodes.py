@@ -73,6 +73,8 @@ class Mark:
     `draining`: gets no new work. `aside`: sick, out of the counts, with the `reason`.
     `attempts`: how many times this node was made anew after a failure. `configured`:
     the digest of the configuration that this node was given last, empty if none.
+    `sent`: the digest of the files that a router was about to be given while it ran;
+    where its context has others, nobody knows which of the two it runs.
     """
 
     draining: bool = False
@@ -80,6 +82,7 @@ class Mark:
     reason: str = ""
     attempts: int = 0
     configured: str = ""
+    sent: str = ""
 
 
 def phase(state: VmState, *, reported_ready: bool, readiness: Readiness) -> Phase:

@@ -129,6 +129,8 @@ def _text(vm: Vm) -> str:
         words.append(f"of {vm.tag.digest}")
     if vm.router_files:
         words.append(f"with the files {digest({}, vm.router_files)}")
+    if vm.mark.sent:
+        words.append(f"sent {vm.mark.sent}")
     if vm.mark.configured:
         words.append(f"configured as {vm.mark.configured}")
     return ", ".join(words)

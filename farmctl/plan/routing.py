@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from netaddr import IPAddress
 
+from farmctl.model.attributes import digest
 from farmctl.model.nodes import Role, VmState, node_name
 from farmctl.model.router import Interface, RouterValues
 from farmctl.model.steps import (
@@ -40,6 +41,7 @@ _MADE = CreateNode | ReplaceNode | StartNode | AwaitNode
 _BEHIND = (Role.HEAD, Role.WORKER)
 _MAC_BYTES = 6
 
+_UNSURE = "it may run other files than its context has"
 _UNREADABLE = "its context has no files that can be read"
 _ONE = {"come": "comes", "go": "goes"}
 _LATER = ("SUSPENDED", "STOPPED")
@@ -130,7 +132,9 @@ def router_steps(
     change = _Change(routing=routing, target=target, variable=name, vm=there)
     leaving = _leaving(drawing, mine, nodes, staying)
     shown = there.router_files
-    if leaving:
+    if unsure(there) and not leaving:
+        steps.before.append(change.to(files, because=_UNSURE, since=shown))
+    elif leaving:
         _, still = drawing.variable([*staying, *leaving])
         if shown not in {files, still}:
             steps.before.append(change.to(still, because=_why(nodes), since=shown))
@@ -147,6 +151,14 @@ def router_steps(
         later = there.state is VmState.STOPPING or there.state_name in _LATER
         (steps.after if later else steps.before).append(step)
     return steps
+
+
+def unsure(vm: Vm) -> bool:
+    """Say whether a router may run other files than its context has.
+
+    Somebody was about to give it others over SSH, and did not come to its context.
+    """
+    return bool(vm.mark.sent) and vm.mark.sent != digest({}, vm.router_files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +230,7 @@ class _Change:
             changes=self.routing.files.differences(since, files),
             leavers=tuple(sorted(leavers)),
             because=because if readable else _UNREADABLE,
-            cause=Cause.CHANGE if readable else Cause.DRIFT,
+            cause=Cause.CHANGE if readable and because != _UNSURE else Cause.DRIFT,
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from farmctl.errors import FarmctlError, RefusedError, UnreachableError
-from farmctl.model.attributes import Kind
+from farmctl.model.attributes import Kind, digest
 from farmctl.model.guests import Guest, guests
 from farmctl.model.nodes import Phase, Role, VmState, node_name, phase
 from farmctl.model.steps import (
@@ -103,7 +103,7 @@ def change_router(run: Run, step: ChangeRouter) -> None:
     changed = False
     if inside is not None and _phase(vm, run) is Phase.READY:
         guest = _guest(run, vm)
-        run.gate()
+        _announce(run, vm, step.files)
         try:
             inside.change_router(declared(run), guest, step.files)
         except FarmctlError as error:
@@ -270,6 +270,20 @@ def _again(run: Run, vm_id: int) -> Vm:
         if vm.id == vm_id and vm.tag is not None and vm.tag.farm == run.farm:
             return vm
     raise UntriedError(f"The VM {vm_id} is not there.")
+
+
+def _announce(run: Run, vm: Vm, files: str) -> None:
+    """Note which files the router is about to get.
+
+    Killed before they are in its context, a run that wants the old ones again would
+    otherwise find them there, and leave the new ones in force.
+    """
+    sent = digest({}, files)
+    if vm.mark.sent == sent:
+        run.gate()
+        return
+    mark = replace(vm.mark, sent=sent)
+    run.patiently(lambda: run.world.cloud.mark(vm.id, mark))
 
 
 def _guest(run: Run, vm: Vm) -> Guest:

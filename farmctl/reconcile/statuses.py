@@ -91,7 +91,11 @@ def _with_guests(world: World, shown: FarmStatus, view: CloudView) -> FarmStatus
     except FarmctlError:
         return shown
     lines = max(
-        (len(each.changes) for each in plan.steps if isinstance(each, ChangeRouter)),
+        (
+            len(each.changes) or 1
+            for each in plan.steps
+            if isinstance(each, ChangeRouter)
+        ),
         default=0,
     )
     names = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from farmctl.cloud.opennebula import UnwritableError
 from farmctl.errors import BadAnswerError, BusyError, LockedError, NotAuthorisedError
 from farmctl.model.attributes import Kind, Ref
 from farmctl.model.nodes import Mark, Role, Tag
@@ -266,6 +267,25 @@ def test_mark_writes_all_of_the_mark(cloud, asked):
             1,
         )
     ]
+
+
+def test_reconfigure_merges_into_the_context(cloud, asked):
+    cloud.reconfigure(5, {"FARMCTL_ROUTER_BASE64": "QUJD"})
+    assert asked() == [
+        ("one.vm.updateconf", 5, 'CONTEXT=[FARMCTL_ROUTER_BASE64="QUJD"]', 1)
+    ]
+
+
+def test_a_context_takes_nothing_that_opennebula_would_replace(cloud, asked):
+    with pytest.raises(UnwritableError):
+        cloud.reconfigure(5, {"FARMCTL_ROUTER_BASE64": "$(id)"})
+    assert asked() == []
+
+
+def test_a_configured_node_is_marked_with_what_it_was_given(cloud, asked):
+    cloud.mark(5, Mark(configured="0a1b", sent="2c3d"))
+    ((_, _, written, _),) = asked()
+    assert 'CONFIGURED="0a1b",SENT="2c3d"' in written
 
 
 def look_like_7_4(wayward, **more):

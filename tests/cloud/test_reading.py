@@ -373,6 +373,62 @@ def test_a_mark_that_was_edited_by_hand_does_no_harm(mark):
     assert vm(f"<USER_TEMPLATE>{tag}{mark}</USER_TEMPLATE>").mark == Mark()
 
 
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+
+
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        (f"ssh-ed25519 {KEY}", f"ssh-ed25519 {KEY}"),
+        (f" ssh-ed25519   {KEY} root@alice-head\n", f"ssh-ed25519 {KEY}"),
+        (f"ssh-rsa {KEY}", ""),
+        (f"ssh-ed25519 {KEY[:30]}", ""),
+        (f"ssh-dss {KEY}", ""),
+        (f"@cert-authority * ssh-ed25519 {KEY}", ""),
+        (f"ssh-ed25519 {KEY[:-1]}\u0661", ""),
+        ("ssh-ed25519 $(id)", ""),
+        ("ssh-ed25519 " + "A" * 4096, ""),
+        ("", ""),
+    ],
+)
+def test_a_host_key_is_taken_only_if_it_is_one(told, believed):
+    tag = "<FARMCTL><FARM>a</FARM><NODE>a-head</NODE></FARMCTL>"
+    key = f"<FARMCTL_HOST_KEY><![CDATA[{told}]]></FARMCTL_HOST_KEY>"
+    assert vm(f"<USER_TEMPLATE>{tag}{key}</USER_TEMPLATE>").host_key == believed
+    assert vm(f"<USER_TEMPLATE>{key}</USER_TEMPLATE>").host_key == "", "a stranger's"
+
+
+@pytest.mark.parametrize(
+    ("role", "files"), [("router", "QUJD"), ("head", ""), ("worker", "")]
+)
+def test_a_router_alone_has_router_files(role, files):
+    given = f"<FARMCTL_FARM>a</FARMCTL_FARM><FARMCTL_ROLE>{role}</FARMCTL_ROLE>"
+    found = vm(
+        f"<TEMPLATE><CONTEXT>{given}<FARMCTL_ROUTER_BASE64>QUJD</FARMCTL_ROUTER_BASE64>"
+        "</CONTEXT></TEMPLATE><USER_TEMPLATE><FARMCTL><FARM>a</FARM>"
+        f"<ROLE>{role}</ROLE><NODE>n</NODE></FARMCTL></USER_TEMPLATE>"
+    )
+    assert found.router_files == files
+
+
+def test_a_digest_in_a_mark_is_nothing_but_a_digest():
+    tag = "<FARMCTL><FARM>a</FARM><NODE>n</NODE></FARMCTL>"
+    mark = "<FARMCTL_MARK><CONFIGURED>{}</CONFIGURED></FARMCTL_MARK>".format
+
+    def configured(text):
+        found = vm(f"<USER_TEMPLATE>{tag}{mark(text)}</USER_TEMPLATE>")
+        return found.mark.configured
+
+    assert configured("0a1b-2.c_D") == "0a1b-2.c_D"
+    assert configured("two words") == ""
+    assert configured("a" * 65) == ""
+
+
+def test_a_range_shows_the_mac_that_it_begins_with():
+    found = reader.networks("m", recorded("networks"))
+    assert [each.ranges[0].mac for each in found] == ["", "02:00:0a:14:01:01"]
+
+
 def test_a_vm_of_6_10_lacks_much_and_is_read():
     found = vm(
         "<UID>3</UID><NAME>old</NAME><STATE>3</STATE><LCM_STATE>3</LCM_STATE>"

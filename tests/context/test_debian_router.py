@@ -154,6 +154,31 @@ def test_a_change_is_made_in_place_and_the_same_again_changes_nothing(machine):
     ]
 
 
+def test_a_context_with_what_came_over_ssh_before_changes_nothing(machine):
+    said = machine(
+        """
+        farmctl-router apply 60 <"$new/two" | cut -c 1-8
+        farmctl-router confirm | cut -c 1-10
+        before=$(cat /run/farmctl/dnsmasq.pid)
+        nft list ruleset >/run/before
+        farmctl-router boot <"$new/two" | cut -c 1-10
+        farmctl-router boot <"$new/two" | cut -c 1-10
+        nft list ruleset | cmp - /run/before && echo same
+        [ "$before" = "$(cat /run/farmctl/dnsmasq.pid)" ] && echo "dnsmasq goes on"
+        farmctl-router status | cut -c 1-10
+        """
+    )
+    assert said[1:] == [
+        "applied ",
+        "confirmed ",
+        "unchanged ",
+        "unchanged ",
+        "same",
+        "dnsmasq goes on",
+        "confirmed ",
+    ]
+
+
 def test_a_change_that_nobody_confirms_is_taken_back(machine):
     said = machine(
         """

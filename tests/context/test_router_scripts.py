@@ -323,6 +323,18 @@ def test_a_change_is_made_in_place_and_once(changing):
     assert changing.read("etc/config/firewall") == "config rule 'two'\n"
 
 
+def test_a_context_with_what_came_over_ssh_before_leaves_what_was_set_since(changing):
+    changing.run("farmctl-router apply 60", stdin=changed("two"))
+    changing.run("farmctl-router confirm")
+    by_hand = "config system 'system'\n\toption hostname 'set in LuCI'\n"
+    (changing.root / "etc/config/system").write_text(by_hand)
+    changing.context({**FILES, "firewall": "config rule 'two'\n"})
+    for _ in range(2):
+        assert changing.boot().returncode == 0
+        assert changing.read("etc/config/firewall") == "config rule 'two'\n"
+        assert changing.read("etc/config/system") == by_hand
+
+
 def test_what_the_firewall_warns_of_is_not_put_in_force(changing):
     (changing.root / "warn").touch()
     done = changing.run("farmctl-router apply", stdin=changed("two"))

@@ -140,6 +140,34 @@ def test_what_the_router_takes_back_does_not_come_with_a_reboot(inside, insides,
     assert outcome.failed
 
 
+def test_a_run_that_died_before_the_context_is_undone_by_the_old_file(
+    make_world, own, inside, insides
+):
+    apply(inside, farm_of("alice"))
+    old = router_in(inside).router_files
+    assert insides.files_of(router_in(inside).id) == ""
+
+    class DeadError(RuntimeError):
+        """Stands for the end of the process, right after the router took it."""
+
+    class Dying(Insides):
+        def change_router(self, farm, router, files):
+            super().change_router(farm, router, files)
+            raise DeadError
+
+    dying = make_world(own, guests=Dying(insides.folder, digest=""))
+    with pytest.raises(DeadError):
+        apply(dying, with_forward(farm_of("alice")))
+    router = router_in(inside)
+    assert router.router_files == old != insides.files_of(router.id)
+    plan = make_plan(inside, farm_of("alice"))
+    (step,) = [step for step in plan.steps if isinstance(step, ChangeRouter)]
+    assert step.because == "it may run other files than its context has"
+    assert problems(apply(inside, farm_of("alice"))) == []
+    assert insides.files_of(router.id) == old
+    assert apply(inside, farm_of("alice")).steps == ()
+
+
 def test_a_router_that_is_off_takes_its_files_from_its_context(
     inside, insides, opennebula
 ):

@@ -103,6 +103,7 @@ def mark_attributes(mark: Mark) -> Attributes:
             "REASON_BASE64": text.encode(mark.reason),
             "ATTEMPTS": str(mark.attempts),
             **({"CONFIGURED": mark.configured} if mark.configured else {}),
+            **({"SENT": mark.sent} if mark.sent else {}),
         }
     }
 
@@ -119,6 +120,7 @@ def mark_of(template: etree._Element | None) -> Mark:
         reason=text.decode(pairs.get("REASON_BASE64", "")) or "",
         attempts=max(0, tree.number(pairs.get("ATTEMPTS"))),
         configured=_digest(pairs.get("CONFIGURED", "")),
+        sent=_digest(pairs.get("SENT", "")),
     )
 
 

@@ -349,8 +349,8 @@ def test_a_full_disk_is_told_before(tmp_path):
 )
 def test_a_failure_is_told_from_the_end_of_its_log(tmp_path, log, told):
     file = tmp_path / "a.log"
-    file.write_text("first\n" * 40 + log + "\n")
-    found = contained.refusal("The image tree a", file, failed="unpacking")
+    lines = ["first"] * 40 + [log]
+    found = contained.refusal("The image tree a", lines, file, failed="unpacking")
     assert told in found.message
     assert f"    {log}\nThe whole log: {file}." in found.message
     assert found.message.count("first") == 11

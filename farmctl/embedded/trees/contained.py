@@ -7,6 +7,8 @@ machine for the tree fails instead of changing it. A command dies with the proce
 called, even with `kill -9`, and holds the build's lock until it is dead.
 """
 
+import collections
+import contextlib
 import os
 import shutil
 import signal
@@ -18,6 +20,7 @@ from pathlib import Path
 from farmctl.errors import NotPossibleError
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_HEARD = 200
 _TAIL = 12
 _LONGEST_LINE = 300
 
@@ -41,7 +44,7 @@ FULL = ("No space left on device", "Disk quota exceeded")
 _CONTAIN = r"""
 build=$1
 shift
-mount --bind /tmp /tmp
+mount --rbind /tmp /tmp
 mount --bind "$build" "$build"
 while read -r _ where type _; do
     case $type in
@@ -59,7 +62,11 @@ fi
 
 
 class StepFailedError(Exception):
-    """A command of a build failed; the log tells why."""
+    """A command of a build failed; `lines` are the last that it said."""
+
+    def __init__(self, message: str, *, lines: Sequence[str]) -> None:
+        super().__init__(message)
+        self.lines = tuple(lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,32 +98,40 @@ class Runner:
             *("sh", "-eu", "-c", _CONTAIN + script, "farmctl"),
             *map(str, (self.folder, *arguments)),
         ]
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"+ {' '.join(map(str, arguments))}\n")
-            log.flush()
-            with subprocess.Popen(  # noqa: S603 - our own scripts, arguments as data
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=self._environment(),
-                pass_fds=(self.lock,),
-                start_new_session=True,
-                cwd="/",
-            ) as process:
-                try:
-                    assert process.stdout is not None
-                    for line in process.stdout:
-                        log.write(line)
-                        heard(line.rstrip("\n"))
-                except BaseException:
-                    # Ctrl-C: the namespace, and with it all that runs, goes first.
-                    process.send_signal(signal.SIGKILL)
-                    raise
+        said = collections.deque[str](maxlen=_HEARD)
+        self._note(f"+ {' '.join(map(str, arguments))}")
+        with subprocess.Popen(  # noqa: S603 - our own scripts, arguments as data
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=self._environment(),
+            pass_fds=(self.lock,),
+            start_new_session=True,
+            cwd="/",
+        ) as process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    said.append(line.rstrip("\n"))
+                    self._note(said[-1])
+                    heard(said[-1])
+            except BaseException:
+                # Ctrl-C: the namespace, and with it all that runs, goes first.
+                process.send_signal(signal.SIGKILL)
+                raise
         if process.returncode != 0:
-            raise StepFailedError(f"status {process.returncode}")
+            raise StepFailedError(f"status {process.returncode}", lines=said)
+
+    def _note(self, line: str) -> None:
+        # The log is on the disk that the build may fill: it then ends early.
+        with (
+            contextlib.suppress(OSError),
+            self.log.open("a", encoding="utf-8") as log,
+        ):
+            log.write(f"{line}\n")
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -129,19 +144,18 @@ class Runner:
         }
 
 
-def refusal(what: str, log: Path, *, failed: str, hint: str = "") -> NotPossibleError:
-    """Return the error that tells why something cannot be made, from its log's end.
+def refusal(
+    what: str, lines: Sequence[str], log: Path, *, failed: str, hint: str = ""
+) -> NotPossibleError:
+    """Return the error that tells why something cannot be made.
 
     Args:
         what: What was to be made.
-        log: What the commands said.
+        lines: What the command that failed said last.
+        log: Where all that was said stands.
         failed: The step at which it failed.
         hint: What to do, where neither the disk nor the network is to blame.
     """
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
     text = "\n".join(lines)
     tail = [line[:_LONGEST_LINE] for line in lines if line.strip()][-_TAIL:]
     told = "\n".join(("", *(f"    {line}" for line in tail), ""))

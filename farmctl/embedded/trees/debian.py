@@ -255,7 +255,10 @@ class Builder:
             self._runner.run(script, *arguments, heard=heard)
         except StepFailedError as error:
             raise refusal(
-                f"The image tree {self._recipe.name}", self._runner.log, failed=what
+                f"The image tree {self._recipe.name}",
+                error.lines,
+                self._runner.log,
+                failed=what,
             ) from error
 
 

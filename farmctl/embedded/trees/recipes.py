@@ -102,16 +102,19 @@ def _read(name: str, *, beside: Path | None, architecture: str, depth: int) -> R
     disabled = tuple(entries.get("disabled", ()))
     megabytes = int(entries.get("megabytes", _USUAL_MEGABYTES))
     # Packages are a layer of their own, so that a changed file costs seconds.
-    ground = Recipe(
-        name=f"{folder.name}-packages",
-        suite=suite,
-        base=base,
-        packages=packages,
-        megabytes=megabytes,
-        checksum=_checksum(
-            suite, architecture, base.checksum if base else "", *packages
-        ),
-    )
+    ground = base
+    if base is None or packages:
+        ground = Recipe(
+            name=f"{folder.name}-packages",
+            suite=suite,
+            base=base,
+            packages=packages,
+            megabytes=megabytes,
+            checksum=_checksum(
+                suite, architecture, base.checksum if base else "", *packages
+            ),
+        )
+    assert ground is not None
     return Recipe(
         name=folder.name,
         suite=suite,

@@ -97,6 +97,7 @@ def unpacked(path: Path, *, cache: Path, say: Callable[[str], None]) -> Path:
             except StepFailedError as error:
                 raise contained.refusal(
                     f"The image tree from {path.name}",
+                    error.lines,
                     log,
                     failed="unpacking",
                     hint="The file is damaged, or no root file system: fetch it again, "

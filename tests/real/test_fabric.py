@@ -14,6 +14,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from places import (
     PATIENCE,
     Place,
@@ -28,6 +30,7 @@ from places import (
     udp,
 )
 
+from farmctl.embedded.netns import filters
 from farmctl.embedded.netns.fabric import PUBLIC_BRIDGE, Fabric
 from farmctl.embedded.netns.filters import REASONS
 from farmctl.embedded.netns.ports import Port
@@ -450,6 +453,76 @@ def test_regrouping_takes_hold_and_cuts_nothing(rig: Rig) -> None:
         assert client.recv(100) == b"yes", "half closed is not closed"
     rig.keeper.do(rig.fabric.regroup, 11, 0, None)
     assert outside.pings("10.0.7.11")
+
+
+ONE_PORT = st.integers(0, 65535).map(str)
+PORTS = st.lists(
+    ONE_PORT
+    | st.tuples(st.integers(0, 65535), st.integers(0, 65535)).map(
+        lambda ends: f"{min(ends)}:{max(ends)}"
+    ),
+    min_size=1,
+    max_size=15,
+).map(",".join)
+WHO = st.fixed_dictionaries(
+    {"RULE_TYPE": st.sampled_from(["inbound", "OUTBOUND"])},
+    optional={
+        "IP": st.ip_addresses(v=4).map(str),
+        "IP6": st.ip_addresses(v=6).map(str),
+        "SIZE": st.integers(1, 2**32).map(str),
+        "NETWORK_ID": st.just("7"),
+    },
+)
+WHAT = st.one_of(
+    st.fixed_dictionaries(
+        {"PROTOCOL": st.sampled_from(["TCP", "UDP"])}, optional={"RANGE": PORTS}
+    ),
+    st.fixed_dictionaries(
+        {"PROTOCOL": st.just("ICMP")},
+        optional={"ICMP_TYPE": st.integers(0, 255).map(str)},
+    ),
+    st.fixed_dictionaries(
+        {"PROTOCOL": st.just("ICMPV6")},
+        optional={"ICMPV6_TYPE": st.integers(0, 255).map("{}/0".format)},
+    ),
+    st.fixed_dictionaries({"PROTOCOL": st.sampled_from(["ALL", "IPSEC"])}),
+)
+
+
+@pytest.fixture(scope="module")
+def lonely() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.end()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rules=st.lists(st.tuples(WHO, WHAT).map(lambda pair: {**pair[0], **pair[1]})),
+    addresses=st.lists(st.ip_addresses().map(str), max_size=4),
+    filters_on=st.tuples(st.booleans(), st.booleans()),
+)
+def test_nft_takes_every_rule_that_is_one(
+    lonely: Place,
+    rules: list[dict[str, str]],
+    addresses: list[str],
+    filters_on: tuple[bool, bool],
+) -> None:
+    port = Port(
+        vm_id=5,
+        nic_id=0,
+        network_id=7,
+        pid=1,
+        device="eth0",
+        mac=mac(5),
+        addresses=tuple(addresses),
+        filter_mac=filters_on[0],
+        filter_ip=filters_on[1],
+        rules=tuple(rules),
+    )
+    lines = [*filters.skeleton(), *filters.plugged(port)]
+    done = lonely.run("nft", "--check", "; ".join(lines))
+    assert done.returncode == 0, done.stderr
 
 
 def test_rules_that_are_none_change_nothing(rig: Rig) -> None:

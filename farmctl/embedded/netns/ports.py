@@ -67,8 +67,9 @@ class Port:
         device_name(self.device)
         mac_address(self.mac)
         mtu_of(self.mtu)
-        for address in self.addresses:
-            ipaddress.ip_address(address)
+        four, _ = by_family(self.addresses)
+        if self.filter_destination and not four:
+            raise ValueError("a port without an IPv4 address is no destination")
         device_name(self.name)
 
     @property

@@ -37,7 +37,7 @@ OFFLINE = (
     "Failed getting release",
     "Couldn't download",
 )
-FULL = ("No space left on device", "Disk quota exceeded")
+FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
 
 
 # Every mount but those of the kernel becomes read-only, the build's folder does not.

@@ -163,7 +163,7 @@ def spoofing(
         return fault(
             Probe.SPOOFING,
             subject,
-            f"frames {' and '.join(through)} arrive",
+            f"frames {', '.join(through)} arrive",
             hint="Is anti-spoofing on in the farm's network (FILTER_MAC_SPOOFING, "
             "FILTER_IP_SPOOFING)?",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
 
+from farmctl.check.direct import Inner
 from farmctl.check.expected import Expected, forwards, may_reach, openings
 from farmctl.check.knocking import Answer, Target
 from farmctl.check.values import Finding, Probe, fault, good, unseen
@@ -54,7 +55,7 @@ def _nobody(expected: Expected) -> str:
 def judge(
     expected: Expected,
     outer: Mapping[int, Answer],
-    inner: Mapping[Target, Answer],
+    inner: Inner,
     *,
     reached: bool,
 ) -> Iterator[Finding]:
@@ -63,7 +64,7 @@ def judge(
     Args:
         expected: the farm.
         outer: what ports of the public address answered.
-        inner: what addresses of the class C answered.
+        inner: what addresses of the class C answered, if they were asked.
         reached: the router was reached from here in another way, so that silence
             means something.
     """
@@ -188,36 +189,35 @@ def _others(
         yield good(Probe.PORTS, "others", f"{closed} other ports do not answer")
 
 
-def _inner(expected: Expected, inner: Mapping[Target, Answer]) -> Iterator[Finding]:
-    if not inner:
+def _inner(expected: Expected, inner: Inner) -> Iterator[Finding]:
+    cidr = expected.values.cidr
+    if expected.here and may_reach(expected.here, [cidr]):
+        yield unseen(Probe.PORTS, cidr, "this machine stands in the farm's network")
         return
-    if expected.here and may_reach(expected.here, [expected.values.cidr]):
-        yield unseen(
-            Probe.PORTS,
-            expected.values.cidr,
-            "this machine stands in the farm's network",
-        )
+    if inner.why_not:
+        yield unseen(Probe.PORTS, cidr, inner.why_not)
         return
     nobody = (_nobody(expected), _SSH)
-    if inner.get(nobody) is Answer.OPEN:
+    if inner.answers.get(nobody) is Answer.OPEN:
         yield unseen(
             Probe.PORTS,
-            expected.values.cidr,
+            cidr,
             f"even {nobody[0]}, which no machine has, answers here: something on the "
             "way answers for everybody",
         )
         return
-    found = [target for target, answer in inner.items() if answer is Answer.OPEN]
+    # From farther away, a refusal may be that of a firewall on the way.
+    telling = (Answer.OPEN, Answer.REFUSED) if inner.beside else (Answer.OPEN,)
+    found = [target for target, answer in inner.answers.items() if answer in telling]
     for address, port in found:
         yield fault(
             Probe.PORTS,
             f"{address}:{port}",
             "answers from outside, without the router's forwards",
-            hint="The farm's class C is routed or bridged to where you are.",
+            hint="The router lets packets for its class C in, or the network is routed "
+            "to where you are.",
         )
-    if not found:
+    if inner.answers and not found:
         yield good(
-            Probe.PORTS,
-            expected.values.cidr,
-            "the class C cannot be reached from here",
+            Probe.PORTS, cidr, "addresses of the class C cannot be reached from here"
         )

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from farmctl.check import asking, clouds, inside, neighbours, nodes, ports, routers
+from farmctl.check.direct import Inner, enter
 from farmctl.check.expected import Expected
 from farmctl.check.inside import Clock, Unasked
-from farmctl.check.knocking import Answer, Target, Witness, knock
+from farmctl.check.knocking import Answer, Witness, knock
 from farmctl.check.seen import Seen
 from farmctl.check.values import (
     Finding,
@@ -55,7 +56,7 @@ _INSIDE = frozenset(
         Probe.STRANGERS,
     }
 )
-_LOOKED = _INSIDE - {Probe.LOGIN, Probe.ROUTER, Probe.SPOOFING}
+_LOOKED = _INSIDE - {Probe.LOGIN, Probe.SPOOFING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,31 +168,28 @@ class _Probing:
 
     # From outside
 
-    def _knock(self) -> tuple[Mapping[int, Answer], Mapping[Target, Answer]]:
+    def _knock(self) -> tuple[Mapping[int, Answer], Inner]:
         public = self.expected.public_address
+        if not public:
+            return {}, Inner(why_not="no router with a public address runs")
         every = range(1, 65_536)
         drawn = every if self.choice.every_port else random.sample(every, SAMPLE)
-        outer = ports.to_try(self.expected, drawn) if public else ()
-        inner = ports.inner_to_try(self.expected)
-        targets = [*((public, port) for port in outer), *inner]
+        tried = ports.to_try(self.expected, drawn)
         answers = knock(
-            targets, report=lambda done: self.say("ports", done, len(targets))
+            [(public, port) for port in tried],
+            report=lambda done: self.say("ports", done, len(tried)),
         )
-        return (
-            {port: answers[public, port] for port in outer},
-            {target: answers[target] for target in inner},
-        )
+        inner = enter(public, ports.inner_to_try(self.expected))
+        return {port: answers[public, port] for port in tried}, inner
 
     def _ports(
-        self, knocking: "Future[tuple[Mapping[int, Answer], Mapping[Target, Answer]]]"
+        self, knocking: "Future[tuple[Mapping[int, Answer], Inner]]"
     ) -> Iterator[Finding]:
-        expected = self.expected
-        if not expected.public_address and expected.values.wan is not None:
-            yield unseen(Probe.PORTS, "", "no router with a public address runs")
-        outer, inner = knocking.result()
-        router = expected.router
+        router = self.expected.router
         reached = router is not None and router.name in self.clocks
-        yield from ports.judge(expected, outer, inner, reached=reached)
+        if self.expected.values.wan is not None:
+            outer, inner = knocking.result()
+            yield from ports.judge(self.expected, outer, inner, reached=reached)
 
     # From inside
 

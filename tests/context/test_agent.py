@@ -95,6 +95,7 @@ class Node:
             "FARMCTL_TRIES": "3",
             "FARMCTL_PAUSE": "0.01",
             "FARMCTL_PERIOD": "0.02",
+            "FARMCTL_PATIENCE": "1",
         }
 
     def run(self, command="once", **values):
@@ -373,6 +374,22 @@ def until(holds):
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_a_context_that_comes_after_the_boot_is_taken(node):
+    with subprocess.Popen(
+        ["sh", AGENT, "watch"],
+        env=node.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as watching:
+        try:
+            until((node.root / "run/farmctl-context/stamp").exists)
+            node.context(SET_HOSTNAME="late", **STATIC)
+            until((node.root / "etc/resolv.conf").exists)
+            assert node.text("etc/hostname") == "late\n"
+        finally:
+            watching.kill()
 
 
 @settings(

@@ -71,7 +71,12 @@ def declared(run: Run) -> Farm:
 
 
 def reason_to_wait(run: Run, step: ChangeRouter) -> str:
-    """Say why the router is not to forget nodes yet; nothing if it may."""
+    """Say why the router is not to be changed now; nothing if it may.
+
+    It forgets no node that is still there, nor any on a look that is no evidence.
+    """
+    if run.doubt:
+        return f"{run.doubt} Nor is the router told of it."
     still = [
         subject_of(each)
         for each in run.plan.steps

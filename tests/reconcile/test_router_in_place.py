@@ -1,5 +1,7 @@
 """A router that runs is changed in place: over SSH first, in its context then."""
 
+from dataclasses import replace
+
 import pytest
 from insides import LOCKED, OUT, Insides
 from proxy import Mode, Proxy
@@ -218,6 +220,40 @@ def test_a_node_that_may_work_keeps_its_name(inside):
     assert kept.reason.startswith("It goes on knowing what is still there: alice-wn-00")
     dhcp = bundle.unpack(router_in(inside).router_files)["dhcp"]
     assert "option name 'alice-wn-004'" in dhcp
+
+
+class Forgetful:
+    """The cloud, whose second look does not show some VMs."""
+
+    def __init__(self, cloud, hidden):
+        self.cloud, self.hidden, self.looks = cloud, hidden, 0
+
+    def __getattr__(self, name):
+        return getattr(self.cloud, name)
+
+    def look(self):
+        self.looks += 1
+        seen = self.cloud.look()
+        if self.looks != 2:
+            return seen
+        shown = tuple(vm for vm in seen.vms if vm.name not in self.hidden)
+        return replace(seen, vms=shown)
+
+
+def test_a_look_that_lost_many_nodes_at_once_makes_no_router_forget_them(
+    inside, insides
+):
+    apply(inside, farm_of("alice", size=4))
+    old = router_in(inside).router_files
+    hidden = {"alice-head", "alice-wn-001", "alice-wn-002", "alice-wn-003"}
+    world = replace(inside, cloud=Forgetful(inside.cloud, hidden))
+    lost = with_forward(farm_of("alice", size=1))
+    outcome = apply(world, lost, Options(interrupt=True))
+    kept = [e for e in outcome.steps if isinstance(e.step, ChangeRouter)]
+    assert {each.result for each in kept} == {Result.SKIPPED}
+    assert "shows 4 of 6 nodes no longer, all at once" in kept[0].reason
+    assert router_in(inside).router_files == old
+    assert insides.lines == []
 
 
 def test_a_saved_plan_carries_the_files(inside, insides):

@@ -32,7 +32,7 @@ def unfolded(text: str) -> tuple[str, ...]:
     Raises:
         BatchAnswerError: it is no such list.
     """
-    if "[" not in text:
+    if "[" not in text and "]" not in text:
         return tuple(text.split(",")) if text else ()
     found: list[str] = []
     at = 0

@@ -119,20 +119,24 @@ def drained_by(host: Host, ours: frozenset[str]) -> Drainer:
 
 
 def sampled(
-    host: Host, ours: frozenset[str], *, joined: float, idle_since: float, now: float
+    host: Host,
+    ours: frozenset[str],
+    *,
+    joined: float,
+    idle_since: float | None,
+    now: float,
 ) -> NodeSample:
     """Return the host as a node."""
     drainer = drained_by(host, ours)
-    empty = not host.work and not host.used
     states = sorted(f"{name}:{state or 'ok'}" for name, state in host.queues.items())
     return NodeSample(
         name=host.name,
         pool="",
         slots=host.slots,
         state=_state(host, drainer),
-        since=min(idle_since, now) if empty else joined,
+        since=min(now, joined if idle_since is None else idle_since),
         joined=joined,
-        idle_since=idle_since if empty else None,
+        idle_since=idle_since,
         work=host.work,
         memory_mib=host.memory_mib,
         features=frozenset({f"arch={host.arch}"} if host.heard else ()),

@@ -8,7 +8,6 @@ here from look to look, and begins anew with the process.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
 
 from lxml import etree
 
@@ -18,6 +17,7 @@ from farmctl.batch.gridengine import hosts, queue
 from farmctl.batch.gridengine.hosts import Element, Host
 from farmctl.batch.looks import PART, parts
 from farmctl.batch.port import Outcome
+from farmctl.batch.remembered import Remembered
 from farmctl.errors import (
     BatchAnswerError,
     BatchAwayError,
@@ -65,9 +65,7 @@ class GridEngine:
         self._commands = commands
         self._now = now
         self._timeout = timeout
-        self._guard = Lock()
-        self._joined: dict[str, float] = {}
-        self._idle: dict[str, float] = {}
+        self._times = Remembered()
 
     def check(self) -> str:
         return self.sample().system
@@ -84,18 +82,19 @@ class GridEngine:
             late=held,
             running=frozenset(running),
         )
-        with self._guard:
-            self._remember(shown, taken)
-            nodes = tuple(
-                hosts.sampled(
-                    shown[name],
-                    ours,
-                    joined=self._joined[name],
-                    idle_since=self._idle.get(name, taken),
-                    now=taken,
-                )
-                for name in sorted(shown)
+        times = self._times.see(
+            {name: bool(host.work or host.used) for name, host in shown.items()}, taken
+        )
+        nodes = tuple(
+            hosts.sampled(
+                shown[name],
+                ours,
+                joined=times[name][0],
+                idle_since=times[name][1],
+                now=taken,
             )
+            for name in sorted(shown)
+        )
         return Sample(
             taken=taken, waiting=waits, held=others, nodes=nodes, system=version
         )
@@ -192,17 +191,6 @@ class GridEngine:
     def _strike(self, name: str, group: str) -> None:
         """Take a host out of a group, whether or not it is in it."""
         self._run("qconf", "-dattr", "hostgroup", "hostlist", name, group)
-
-    def _remember(self, shown: Mapping[str, Host], now: float) -> None:
-        for name in [name for name in self._joined if name not in shown]:
-            del self._joined[name]
-            self._idle.pop(name, None)
-        for name, host in shown.items():
-            self._joined.setdefault(name, now)
-            if host.work or host.used:
-                self._idle.pop(name, None)
-            else:
-                self._idle.setdefault(name, now)
 
     def _look(
         self,

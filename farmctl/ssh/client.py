@@ -13,7 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from farmctl.errors import CloudError, NotPossibleError, UnreachableError
+from farmctl.errors import (
+    CloudError,
+    NotAuthenticatedError,
+    NotPossibleError,
+    UnreachableError,
+)
 from farmctl.model.guests import Guest, Ran
 from farmctl.model.nodes import Role
 from farmctl.ssh import configuration, failing, processes
@@ -163,7 +168,7 @@ class OpenSsh:
         for each in guests:
             try:
                 ways.append(self._know(each))
-            except (UnreachableError, NotPossibleError):
+            except (NotAuthenticatedError, NotPossibleError, UnreachableError):
                 continue
         for router in {each.router for each in ways if each.router is not None}:
             self._connect(self._know(router))

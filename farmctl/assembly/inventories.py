@@ -6,6 +6,8 @@ process, so it is kept in a folder of the user's own and written anew each time.
 
 import hashlib
 import os
+import stat
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from farmctl.spec import Farm, Site, record
 if TYPE_CHECKING:
     from farmctl.playbook import Inventory, Way
 
-_LONGEST = 84
+_LONGEST = 80
 """Bytes of the folder's path: ssh's sockets are in it, whose paths have 107 at most."""
 
 
@@ -117,15 +119,27 @@ def _state(environment: Mapping[str, str]) -> Path:
 
 
 def _folder(state: Path, name: str) -> Path:
-    """Return a folder that is the farm's, made if it is not there."""
+    """Return a folder that is the farm's, made if it is not there.
+
+    It is where the user's state is, or, where that leads too far for the path of a
+    socket, among the temporary files.
+    """
     short = hashlib.sha256(name.encode()).hexdigest()[:12]
     path = state / "inventory" / short
-    if len(os.fsencode(path)) > _LONGEST or " " in str(path):
+    if len(os.fsencode(path)) <= _LONGEST and " " not in str(path):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+    above = Path(tempfile.gettempdir()) / f"farmctl-inventory-{os.geteuid()}"
+    above.mkdir(exist_ok=True, mode=0o700)
+    found = above.lstat()
+    private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
+    if not private or found.st_uid != os.geteuid():
         raise NotPossibleError(
-            f"{path} cannot hold the sockets of ssh: too long, or with a space.",
-            hint="Set $XDG_STATE_HOME to another folder of yours.",
+            f"{above} is not a folder of yours alone.",
+            hint="Set $XDG_STATE_HOME to a short path.",
         )
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = above / short
+    path.mkdir(exist_ok=True, mode=0o700)
     return path
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 
 from farmctl.embedded import trees
+from farmctl.embedded.trees import debian
+from farmctl.embedded.trees.contained import Runner, StepFailedError
 from farmctl.errors import NotPossibleError
 
 PROGRAMS = ("debootstrap", "unshare", "setpriv", "nsenter", "ip", "ssh-keygen")
@@ -231,15 +233,39 @@ def test_a_killed_build_leaves_nothing_that_runs_or_counts(tmp_path):
 
 
 def test_a_build_cannot_write_to_the_machine(tmp_path):
+    said = []
+    folder = tmp_path / "build"
+    folder.mkdir()
+    with (tmp_path / "lock").open("w") as lock:
+        runner = Runner(log=tmp_path / "log", folder=folder, lock=lock.fileno())
+        runner.run(
+            'for each in "$1" /etc /usr /var/lib/dpkg /var/lib/apt "$HOME"; do '
+            'if touch "$each/.farmctl-test"; then echo "wrote $each"; fi; done',
+            folder,
+            heard=said.append,
+        )
+    assert [line for line in said if line.startswith("wrote")] == [f"wrote {folder}"]
+
+
+def test_apt_installs_nothing_unless_it_acts_on_the_tree(tmp_path):
+    folder = tmp_path / "build"
+    (folder / "tree").mkdir(parents=True)
+    (folder / "apt.conf").write_text("")  # the machine's own configuration
+    with (tmp_path / "lock").open("w") as lock:
+        runner = Runner(log=tmp_path / "log", folder=folder, lock=lock.fileno())
+        with pytest.raises(StepFailedError) as caught:
+            runner.run(debian.INSTALL, folder / "tree", folder / "apt.conf", "hello")
+    assert caught.value.lines[-1].startswith("apt does not take its configuration")
+
+
+def test_a_build_that_fails_tells_its_log_and_leaves_nothing(tmp_path):
     recipe = tmp_path / "mine"
     (recipe / "files/etc").mkdir(parents=True)
     (recipe / "files/etc/mine").write_text("x")
     (recipe / "recipe.yaml").write_text("extends: debian-12\ndisabled: [no-such]\n")
-    before = run("dpkg-query", "-W").stdout
     with pytest.raises(NotPossibleError, match="no service no-such") as caught:
         trees.tree(f"tree:{recipe}", cache=trees.usual_cache(), say=print)
     assert "The whole log: " in caught.value.message
-    assert run("dpkg-query", "-W").stdout == before
     assert list(trees.usual_cache().glob(".building-mine-*")) == []
     trees.prune(trees.usual_cache(), days=10_000)
 

@@ -52,11 +52,12 @@ cp "$2" "$1/etc/dpkg/dpkg.cfg.d/farmctl"
 mount -t proc proc "$1/proc"
 exec chroot "$1" /debootstrap/debootstrap --second-stage
 """
-_INSTALL = """
+INSTALL = """
 tree=$1
 export APT_CONFIG="$2"
 shift 2
 # Nothing is installed unless apt itself says that it acts on the tree.
+chroot='' status=''
 eval "$(apt-config shell chroot DPkg::Chroot-Directory status Dir::State::status)"
 if [ "$chroot" != "$tree" ] || [ "$status" != "$tree/var/lib/dpkg/status" ]; then
     echo "apt does not take its configuration from $APT_CONFIG."
@@ -186,7 +187,7 @@ class Builder:
 
         self._step(
             "looking for packages",
-            _INSTALL,
+            INSTALL,
             self._folder,
             self._work / "apt.conf",
             *self._recipe.packages,

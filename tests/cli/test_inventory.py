@@ -1,5 +1,6 @@
 """`farmctl inventory`: what Ansible is told of the farms that the cloud shows."""
 
+import tempfile
 from pathlib import Path
 
 LOGIN = "login: {user: root}\n"
@@ -20,7 +21,10 @@ def test_every_node_that_runs_is_told_with_its_groups(farmctl, cloud, folder):
     assert "ansible_host" not in worker  # the site has no login
 
 
-def test_with_a_login_the_way_through_the_router_is_told(farmctl, cloud, folder):
+def test_with_a_login_the_way_through_the_router_is_told(
+    farmctl, cloud, folder, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
     assert farmctl("apply", "sandbox.yaml", "--yes").status == 0
     site = folder / "site.yaml"
     site.write_text(site.read_text() + LOGIN)

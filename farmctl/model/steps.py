@@ -167,7 +167,8 @@ class ChangeRouter:
     `files` is the variable of its context that carries them and the text in it, which
     is what the router itself takes as well. `changes` are the lines that differ, each
     as `FILE: + line` or `FILE: - line`. `leavers` are the names of nodes that the files
-    no longer know: the step is taken when those have ended, and not before.
+    no longer know: the step is taken when those have ended, and not before. `at_boot`:
+    the router takes the files when it boots next, as nobody logs in to it.
     """
 
     vm_id: int
@@ -176,6 +177,7 @@ class ChangeRouter:
     files: str
     changes: tuple[str, ...]
     leavers: tuple[str, ...] = ()
+    at_boot: bool = False
     because: str
     cause: Cause = Cause.CHANGE
 

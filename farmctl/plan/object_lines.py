@@ -163,7 +163,9 @@ def router_lines(step: ChangeRouter, plan: Plan) -> Iterator[PlanLine]:
             glyph=glyph(step),
             subject=subject(step, plan.farm),
             what=line,
-            effect=IN_PLACE,
+            effect=f"at its next boot: onevm reboot {step.vm_id}"
+            if step.at_boot
+            else IN_PLACE,
             details=step.changes if index == max(len(said), 1) - 1 else (),
         )
 

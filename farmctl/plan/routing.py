@@ -74,12 +74,14 @@ class RouterFiles(Protocol):
 class Routing:
     """What a router's files are drawn from, besides the nodes, and what renders them.
 
-    `farm` is the farm as declared, `files` renders.
+    `farm` is the farm as declared, `files` renders. `live`: somebody logs in to routers
+    and hands their files over.
     """
 
     site: Site
     farm: Farm
     files: RouterFiles
+    live: bool = True
 
 
 @dataclass(kw_only=True)
@@ -229,9 +231,19 @@ class _Change:
             files=files,
             changes=self.routing.files.differences(since, files),
             leavers=tuple(sorted(leavers)),
+            at_boot=_at_boot(self.routing),
             because=because if readable else _UNREADABLE,
             cause=Cause.CHANGE if readable and because != _UNSURE else Cause.DRIFT,
         )
+
+
+def _at_boot(routing: Routing) -> bool:
+    """Say whether the router takes other files at its next boot only.
+
+    Nobody hands them over, and OpenWrt's image looks into its context when it boots; a
+    Debian looks again when that has changed.
+    """
+    return not routing.live and routing.farm.router.flavour == "openwrt"
 
 
 def _public(routing: Routing, view: CloudView) -> Interface | None:

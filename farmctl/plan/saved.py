@@ -203,6 +203,7 @@ def _step(step: Step, plan: Plan) -> dict[str, Json]:
                 "name": step.name,
                 "changes": list(step.changes),
                 "after": list(step.leavers),
+                "at_boot": step.at_boot,
                 **shown,
             }
         case ConfigureNodes():

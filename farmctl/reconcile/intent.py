@@ -106,7 +106,12 @@ class Declared:
             view,
             site=world.site.name,
             avoid=avoid.addresses,
-            routing=Routing(site=world.site, farm=farm, files=world.routers),
+            routing=Routing(
+                site=world.site,
+                farm=farm,
+                files=world.routers,
+                live=inside is not None,
+            ),
             configuration="" if inside is None else inside.configuration(farm),
         )
 

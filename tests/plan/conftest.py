@@ -448,14 +448,14 @@ def _lease(network, leased):
     raise AssertionError("no lease left")
 
 
-def draw(site, farm, view, sizes=None, contexts=None, configuration=""):
+def draw(site, farm, view, sizes=None, contexts=None, configuration="", *, live=True):
     """Return the plan of a farm."""
     target = resolve(site, farm, view, contexts or {}, sizes or {})
     return plan(
         target,
         view,
         site=site.name,
-        routing=Routing(site=site, farm=farm, files=routers),
+        routing=Routing(site=site, farm=farm, files=routers, live=live),
         configuration=configuration,
     )
 

@@ -15,6 +15,7 @@ from farmctl.model.steps import (
     ReplaceNode,
     StartNode,
 )
+from farmctl.plan import lines
 
 VARIABLE = "FARMCTL_ROUTER_BASE64"
 WEB = {"name": "web", "port": 8443, "to": "head", "to_port": 443}
@@ -89,6 +90,26 @@ def test_a_forward_changes_the_router_that_runs_and_tells_the_lines(kit, applied
     assert all(line.startswith("firewall: +") for line in step.changes)
     applied.after(plan)
     assert applied.vm("alice-router").router_files == step.files
+
+
+@pytest.mark.parametrize(
+    ("live", "flavour", "effect"),
+    [
+        (False, "openwrt", "at its next boot: onevm reboot {}"),
+        (False, "debian", "in place, no interruption"),
+        (True, "openwrt", "in place, no interruption"),
+    ],
+)
+def test_where_nobody_logs_in_an_openwrt_takes_its_files_at_its_next_boot(
+    kit, live, flavour, effect
+):
+    world = kit.Simulated(kit.view())
+    farm = {"router": {"flavour": flavour}, "pools": {"wn": {"count": 1}}}
+    world.after(kit.draw(kit.site(), kit.farm(farm), world.view))
+    more = {**farm, "pools": {"wn": {"count": 2}}}
+    plan = kit.draw(kit.site(), kit.farm(more), world.view, live=live)
+    (line,) = [each for each in lines.lines(plan) if each.subject == "router"]
+    assert line.effect == effect.format(world.vm("alice-router").id)
 
 
 def test_new_nodes_are_known_before_they_are_made(kit, applied):

@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint format test conformance demo bench docs clean
+.PHONY: help setup check lint format test test-real conformance demo bench docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,20 +29,26 @@ $(VENV)/.ready: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-check: lint test conformance  ## everything that CI runs
+check: lint test conformance  ## everything that CI runs, tests with real nodes aside
 
 lint: setup  ## format, style, types and floors
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff .; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/yamllint --strict playbooks inventories
+	@cd playbooks && ../$(BIN)/ansible-lint --offline -q
 
 format: setup  ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix --quiet .
 
-test: setup  ## all tests but the conformance suite
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore tests/conformance
+test: setup  ## all tests but the conformance suite and those with real nodes
+	@echo "Left out: tests/real (real nodes, as root: make test-real), tests/conformance"
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore tests/conformance -m "not real"
+
+test-real: setup  ## tests with real nodes on this machine, as root
+	@$(BIN)/pytest tests/real
 
 conformance: setup  ## the OpenNebula contract, on $$ONE_XMLRPC or the embedded cloud
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup tests/conformance

@@ -154,6 +154,7 @@ def test_apply_as_json(cloud, folder, farmctl):
         "advice",
         "steps",
         "left",
+        "notes",
     }
     assert (outcome["complete"], outcome["failed"], outcome["left"]) == (
         True,
@@ -198,6 +199,8 @@ def test_status_as_json(sandbox, folder, farmctl):
         "aside",
         "attempts",
         "reason",
+        "configured",
+        "outdated_lines",
     }
     assert node["name"] == "sandbox-wn-001"
     assert node["address"] == "172.16.0.1"

@@ -37,7 +37,7 @@ lint: setup  ## format, style, types and floors
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/yamllint --strict playbooks inventories
-	@cd playbooks && ../$(BIN)/ansible-lint --offline -q
+	@cd playbooks && PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline -q
 
 format: setup  ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .

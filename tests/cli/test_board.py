@@ -4,6 +4,7 @@ import pytest
 
 from farmctl.cli.board import FarmBoard
 from farmctl.model.attributes import Kind
+from farmctl.model.guests import GuestProgress
 from farmctl.model.nodes import Phase, Readiness, Role, Tag
 from farmctl.model.steps import CreateNode, CreateObject, NodeSpec, Plan, RemoveNode
 from farmctl.model.target import Placement
@@ -124,6 +125,26 @@ def test_objects_are_busy_while_they_are_made(board, said):
     board.tell(StepDone(step=OBJECT, subject="network taf", seconds=0.2))
     assert board.snapshot().busy == ()
     assert said == ["network taf made after 0.2 s"]
+
+
+def test_what_is_done_in_guests_is_shown_and_failures_stay(board, said):
+    begin(board, OBJECT)
+    board.tell(GuestProgress(name="taf-wn-001", task="slurm_worker : install"))
+    board.tell(GuestProgress(name="taf-wn-002", task="base : packages"))
+    assert board.snapshot().busy == (
+        "taf-wn-001: slurm_worker : install",
+        "taf-wn-002: base : packages",
+    )
+    board.tell(GuestProgress(name="taf-wn-001", task="done", over=True))
+    broken = GuestProgress(
+        name="taf-wn-002", task="base : packages", over=True, failure="no such package"
+    )
+    board.tell(broken)
+    assert board.snapshot().busy == ()
+    assert said == [
+        "taf-wn-001 configured",
+        "taf-wn-002 not configured: no such package",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ from farmctl.cli.running import Ran
 from farmctl.errors import InputError, Mistake, NotPossibleError, PlanOutdatedError
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Phase, Role, Tag
-from farmctl.model.steps import CreateObject, Note, Plan, RemoveNode
+from farmctl.model.steps import (
+    ChangeRouter,
+    CreateObject,
+    Note,
+    Plan,
+    RemoveNode,
+)
 from farmctl.reconcile import (
     FarmStatus,
     NodeStatus,
@@ -124,6 +130,28 @@ def test_a_plan_is_read_at_a_glance(paper):
     assert lines[2] == "  +  network     172.16.40.0/24"
     assert lines[3] == "  -  wn-001…003  too many        nothing runs there"
     assert lines[5] == "1 addition, 3 removals. No running job is interrupted."
+
+
+def test_the_lines_of_a_changed_router_stand_below_it_shortened(paper):
+    console, read = paper()
+    change = ChangeRouter(
+        vm_id=7,
+        name="taf-router",
+        variable="FARMCTL_ROUTER_BASE64",
+        files="",
+        changes=tuple(f"firewall: + option number '{n}'" for n in range(12)),
+        because="names and leases: 2 nodes come",
+    )
+    plan_view.show(console, plan(change), None)
+    lines = [line.rstrip() for line in read().splitlines()]
+    assert lines[2] == (
+        "  ~  router  names and leases: 2 nodes come          in place, no interruption"
+    )
+    assert lines[3] == "             firewall: + option number '0'"
+    assert lines[10:12] == [
+        "             firewall: + option number '7'",
+        "             … and 4 more lines; --json has them all",
+    ]
 
 
 def test_a_narrow_plan_keeps_its_effects_below(paper):

@@ -5,6 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
+import batchnodes
 from batchnodes import Machine, Machines, until
 
 from farmctl.batch.commands import OnThisMachine
@@ -80,10 +81,9 @@ class SlurmRig:
         until(lambda: "is UP" in self.do("scontrol", "ping"), what="slurmctld")
 
     def stop_controller(self) -> None:
-        """End slurmctld at once."""
-        for pid in self.head.run("pgrep", "-x", "slurmctld").split():
-            self.head.run("kill", "-9", pid)
-        self.controller.wait()
+        """End slurmctld; it saves its state, which it does not when it is killed."""
+        self.do("scontrol", "shutdown", "slurmctld")
+        self.controller.wait(batchnodes.WAIT)
 
     def do(self, *command: str) -> str:
         """Run a program in the head; return what it wrote, also of its failure."""

@@ -145,7 +145,7 @@ def test_the_lines_of_a_changed_router_stand_below_it_shortened(paper):
     plan_view.show(console, plan(change), None)
     lines = [line.rstrip() for line in read().splitlines()]
     assert lines[2] == (
-        "  ~  router  names and leases: 2 nodes come          in place, no interruption"
+        "  ~  router  names and leases: 2 nodes come           in place, no interruption"
     )
     assert lines[3] == "             firewall: + option number '0'"
     assert lines[10:12] == [

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,13 +102,13 @@ class Batch:
         lines = self.on("head", "sinfo -N -h -o '%N %T %c %m %f'").splitlines()
         return dict(line.split(" ", 1) for line in lines)
 
-    def configure(self, *names):
+    def configure(self, *names, seen=lambda found: found):
         """Configure some nodes, or all, without asking whether they were before."""
         site = read_site(self.folder / "site.yaml")
         said = []
         cloud = worlds.connect(site, self.environment, patience=3, announce=said.append)
         try:
-            found = guests(cloud.look().farm("f"))
+            found = seen(guests(cloud.look().farm("f")))
         finally:
             cloud.close()
         return SiteGuests(site, self.environment, announce=said.append).configure(
@@ -272,6 +273,20 @@ def test_a_node_that_fails_is_named_with_its_task_and_stops_no_other(batch):
     assert told["f-wn-002"].startswith("Say what the node has: /etc/default/slurmd: ")
     batch.on("wn-002", "rm -r /etc/default/slurmd")
     assert batch.configure("f-wn-002") == {"f-wn-002": ""}
+
+
+@pytest.mark.parametrize("head", ["out of sight", "out of reach"])
+def test_a_worker_whose_head_is_away_says_so(head, batch):
+    def away(found):
+        gone = [each for each in found if each.name != "f-head"]
+        if head == "out of sight":
+            return gone
+        was = next(each for each in found if each.name == "f-head")
+        return [*gone, replace(was, vm_id=999, address="172.16.0.99")]
+
+    assert batch.configure("f-wn-001", seen=away) == {
+        "f-wn-001": "Have the head's munge key: f-head did not give its munge key"
+    }
 
 
 def test_ten_more_workers_join_at_once_and_leave_the_list_again(batch):

@@ -211,10 +211,10 @@ def _admins(admins: Sequence[str | None]) -> Iterator[Breach]:
     ]
     nobody = len(bad) == len(admins)
     for index in bad:
-        locked = ", and everybody would be locked out of the routers" if nobody else ""
+        all_out = ", and everybody would be locked out of the routers" * nobody
         yield Breach(
             loc=("admin", "addresses", index),
-            message=f"no packet ever comes from {admins[index]}{locked}.",
+            message=f"no packet ever comes from {admins[index]}{all_out}.",
             hint="Name the networks that the admins sit in, such as 192.0.2.0/24.",
         )
 

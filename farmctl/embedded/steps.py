@@ -89,7 +89,7 @@ def begin(
     arm(cloud, vm)
 
 
-def _strike(
+def _strike(  # noqa: PLR0917  # what `begin` has at hand
     cloud: Cloud,
     vm: Machine,
     driver: Driver,

@@ -68,7 +68,7 @@ def main(directory: Path, service: int) -> int:
 
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Hold the directory: the keeper of a server that was killed may still be ending."""
+    """Hold the directory; the keeper of a killed server may still be ending."""
     (directory / "nodes").mkdir(exist_ok=True, mode=0o700)
     with (directory / "nodes" / "keeper.lock").open("w") as lock:
         deadline = time.monotonic() + _PATIENCE_SECONDS

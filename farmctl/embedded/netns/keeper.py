@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from farmctl.embedded.netns import kernel, outside, wiring
+from farmctl.embedded.netns import kernel, outside
 from farmctl.embedded.netns.fabric import Fabric
-from farmctl.embedded.netns.messages import Disk, Nic, Spec
+from farmctl.embedded.netns.messages import Disk, Spec
 from farmctl.embedded.netns.node import Node
-from farmctl.embedded.netns.ports import USUAL_MTU, Port, port_name
+from farmctl.embedded.netns.plugging import Plugging
 from farmctl.embedded.netns.running import FailedError
 from farmctl.embedded.netns.spawning import NotMadeError
 from farmctl.embedded.netns.storage import NoDiskError, Storage, note
@@ -44,12 +44,11 @@ class Keeper:
         self._public = public
         self._nodes: dict[int, Node] = {}
         self._tasks: dict[int, dict[int, asyncio.Task[None]]] = {}
-        self._waiting: list[tuple[Port, asyncio.Future[None]]] = []
         self._writer: asyncio.StreamWriter | None = None
         self._rest: set[asyncio.Task[None]] = set()
         self._closing = False
         self._barrier: asyncio.Task[None] | None = None
-        self._networks: set[int] = set()
+        self._plugging = Plugging(fabric)
         self._work: dict[str, Work] = {
             "prolog": self._prolog,
             "check": self._check,
@@ -109,10 +108,7 @@ class Keeper:
     async def _drop_network(self, network_id: int) -> None:
         # Its last nodes may be ending.
         await asyncio.gather(*self._under_way(), return_exceptions=True)
-        try:
-            self._fabric.drop_network(network_id)
-        except FabricError as error:
-            _LOG.warning("%s", error)
+        self._plugging.drop(network_id)
 
     async def _reset(self) -> None:
         """End every node, remove every disk and network; orders after it wait."""
@@ -121,12 +117,10 @@ class Keeper:
         nodes = [node for vm, node in self._nodes.items() if vm >= 0]
         for node in nodes:
             await node.end()
-            self._unplug_all(node)
+            self._plugging.unplug(node.vm)
             del self._nodes[node.vm]
         await self._storage.tidy((), ())
-        for network_id in self._networks:
-            self._fabric.drop_network(network_id)
-        self._networks.clear()
+        self._plugging.drop_all()
 
     def _begin(self, order: Order) -> None:
         vm, number = order["vm"], order["id"]
@@ -157,7 +151,9 @@ class Keeper:
 
     def _node(self, vm: int) -> Node:
         if vm not in self._nodes:
-            self._nodes[vm] = Node(vm, self._storage, plug=self._plug, gone=self._gone)
+            self._nodes[vm] = Node(
+                vm, self._storage, plug=self._plugging.boot, gone=self._gone
+            )
         return self._nodes[vm]
 
     # Orders: each runs with its node's lock held
@@ -179,23 +175,24 @@ class Keeper:
             await node.boot(spec)
             return
         self._storage.write_context(spec)
-        self._links(node, up=True)
+        self._plugging.answer(spec, up=True)
         node.thaw()
 
     async def _shut_down(self, node: Node, _order: Order) -> None:
         await node.shut_down()
-        self._unplug_all(node)
+        self._plugging.unplug(node.vm)
 
     async def _reboot(self, node: Node, order: Order) -> None:
         await node.restart(hard=bool(order["hard"]))
 
     async def _kill(self, node: Node, _order: Order) -> None:
         await node.end()
-        self._unplug_all(node)
+        self._plugging.unplug(node.vm)
 
     async def _save(self, node: Node, _order: Order) -> None:
         await self._present(node, _order)
-        self._links(node, up=False)
+        if node.spec is not None:
+            self._plugging.answer(node.spec, up=False)
         node.freeze()
 
     async def _present(self, node: Node, _order: Order) -> None:
@@ -217,17 +214,16 @@ class Keeper:
         await self._context(node, order)
         if node.runs and node.spec is not None:
             wanted = [n for n in node.spec.nics if n.nic_id == order["nic"]]
-            await self._ports(node.vm, wanted, node.pid)
+            await self._plugging.plug(node.vm, wanted, node.pid)
 
     async def _unplug(self, node: Node, order: Order) -> None:
-        self._fabric.unplug(node.vm, order["nic"])
+        self._plugging.unplug(node.vm, order["nic"])
         await self._context(node, order)
 
     async def _regroup(self, node: Node, order: Order) -> None:
         node.spec = spec = Spec.from_json(order["spec"])
         if node.runs:
-            for nic in spec.nics:
-                self._fabric.regroup(node.vm, nic.nic_id, nic.rules)
+            self._plugging.regroup(spec)
 
     async def _attach(self, node: Node, order: Order) -> None:
         node.spec = spec = Spec.from_json(order["spec"])
@@ -249,84 +245,9 @@ class Keeper:
             if running:
                 node.thaw()
 
-    async def _save_as(self, node: Node, order: Order) -> None:
+    async def _save_as(self, _node: Node, order: Order) -> None:
         spec = Spec.from_json(order["spec"])
         await self._storage.save_as(spec, order["disk"], order["image"])
-
-    # Networks
-
-    async def _plug(self, spec: Spec, pid: int) -> None:
-        self._fabric.unplug(spec.vm)
-        await self._ports(spec.vm, spec.nics, pid)
-
-    async def _ports(
-        self, vm: int, nics: "list[Nic] | tuple[Nic, ...]", pid: int
-    ) -> None:
-        """Plug interfaces in, all that are asked for in this moment at once."""
-        loop = asyncio.get_running_loop()
-        asked: list[asyncio.Future[None]] = []
-        for nic in nics:
-            mtu = nic.mtu or USUAL_MTU
-            self._fabric.network(
-                nic.network_id, bridge=nic.bridge, mtu=mtu, vlan=nic.vlan
-            )
-            self._networks.add(nic.network_id)
-            port = Port(
-                vm_id=vm,
-                nic_id=nic.nic_id,
-                network_id=nic.network_id,
-                pid=pid,
-                device=f"eth{nic.nic_id}",
-                mac=nic.mac,
-                addresses=nic.addresses,
-                filter_mac=nic.filter_mac,
-                filter_ip=nic.filter_ip,
-                rules=nic.rules,
-                mtu=mtu,
-            )
-            future: asyncio.Future[None] = loop.create_future()
-            if not self._waiting:
-                loop.call_soon(self._plug_waiting)
-            self._waiting.append((port, future))
-            asked.append(future)
-        results = await asyncio.gather(*asked, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    def _plug_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        waiting = [(port, future) for port, future in waiting if not future.done()]
-        try:
-            self._fabric.plug(*(port for port, _ in waiting))
-        except (FabricError, ValueError):
-            # One of them is in the way of the others: each for itself.
-            for port, future in waiting:
-                try:
-                    self._fabric.plug(port)
-                except (FabricError, ValueError) as error:
-                    future.set_exception(error)
-                else:
-                    future.set_result(None)
-            return
-        for _, future in waiting:
-            future.set_result(None)
-
-    def _links(self, node: Node, *, up: bool) -> None:
-        """Have the kernel, which goes on for a frozen node, answer for it no more."""
-        names = (
-            [port_name(node.vm, n.nic_id) for n in node.spec.nics] if node.spec else []
-        )
-        state = "up" if up else "down"
-        wiring.ip(
-            [f"link set dev {name} {state}" for name in names if wiring.has(name)]
-        )
-
-    def _unplug_all(self, node: Node) -> None:
-        try:
-            self._fabric.unplug(node.vm)
-        except FabricError as error:
-            _LOG.warning("VM %s: %s", node.vm, error)
 
     # What nodes do by themselves
 
@@ -347,7 +268,7 @@ class Keeper:
                     _LOG.warning("VM %s does not boot again: %s", node.vm, error)
                 else:
                     return
-            self._unplug_all(node)
+            self._plugging.unplug(node.vm)
             self._tell({"event": "off", "vm": node.vm})
 
     # The outside host

@@ -58,7 +58,7 @@ def unshare(flags: int) -> None:
 def mount(
     source: str, target: str, kind: str = "", *, flags: int = 0, data: str = ""
 ) -> None:
-    """Mount as mount(2) does."""
+    """Attach a file system, or a part of one, at a place."""
     result = _LIBC.mount(
         source.encode(),
         target.encode(),
@@ -114,6 +114,12 @@ def drop_capabilities() -> None:
     """Give up for good what acts on the whole machine."""
     for name, number in CAPABILITIES.items():
         _prctl(_CAPBSET_DROP, number, name)
+
+
+def without_rights() -> list[str]:
+    """Return the words before a command that shall lack the same capabilities."""
+    names = (name.removeprefix("CAP_").lower() for name in CAPABILITIES)
+    return ["setpriv", f"--bounding-set={','.join(f'-{name}' for name in names)}", "--"]
 
 
 def set_hostname(name: str) -> None:

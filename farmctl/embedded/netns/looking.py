@@ -69,12 +69,14 @@ def entering(seen: Seen, command: Sequence[str]) -> list[str]:
     if os.geteuid() != 0:
         raise NotPossibleError("Only root can enter a node.")
     if seen.place == FABRIC:
-        spaces = ["--mount", "--net"]
+        spaces, before = ["--mount", "--net"], []
     else:
-        spaces = [f"--{space}" for space in _SPACES]
+        # With no more rights than the node's own processes have.
+        spaces, before = [f"--{space}" for space in _SPACES], kernel.without_rights()
     terminal = os.environ.get("TERM", "linux")
     clean = ["env", "-i", f"PATH={_PATH}", "HOME=/root", f"TERM={terminal}"]
     return [
+        *before,
         "nsenter",
         f"--target={seen.pid}",
         *spaces,

@@ -18,6 +18,7 @@ _PROGRAMS = {
     "ip": "iproute2",
     "nft": "nftables",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "cp": "coreutils",
 }
 

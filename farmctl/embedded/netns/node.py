@@ -185,7 +185,12 @@ class Node:
     def entering(self) -> Sequence[str]:
         """Return the words before a command that is to run inside the node."""
         spaces = ("mount", "uts", "ipc", "net", "pid", "root", "wd")
-        return ("nsenter", f"--target={self.pid}", *(f"--{each}" for each in spaces))
+        return (
+            *kernel.without_rights(),
+            "nsenter",
+            f"--target={self.pid}",
+            *(f"--{each}" for each in spaces),
+        )
 
     async def _tell(self, program: str, button: signal.Signals) -> None:
         """Have it run one of its own programs, or press a button of its init's."""
@@ -200,12 +205,12 @@ class Node:
         """Return its processes, as the keeper sees them."""
         if not self.runs:
             return []
-        space = os.readlink(f"/proc/{self.pid}/ns/pid")
+        space = Path(f"/proc/{self.pid}/ns/pid").readlink()
         found: list[int] = []
-        for entry in os.listdir("/proc"):
+        for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if entry.isdigit() and os.readlink(f"/proc/{entry}/ns/pid") == space:
-                    found.append(int(entry))
+                if (entry / "ns" / "pid").readlink() == space:
+                    found.append(int(entry.name))
         return found
 
     def _adopt(self, born: spawning.Newborn) -> None:

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 _WORDS = 2000
@@ -35,26 +34,24 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-async def run(*command: str, before: Callable[[], None] | None = None) -> str:
+async def run(*command: str) -> str:
     """Run a program to its end and return what it wrote to its standard output.
 
     It is killed when the waiting is cancelled.
 
     Args:
         command: the program and its arguments.
-        before: what its process does before the program begins.
 
     Raises:
         FailedError: it failed; with the last that it said.
         OSError: it cannot be started.
     """
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(  # noqa: S603  # no shell, our own words
+        process = subprocess.Popen(  # noqa: ASYNC220, S603  # no thread; our own words
             command,
             stdin=subprocess.DEVNULL,
             stdout=told,
             stderr=said,
-            preexec_fn=before,  # noqa: PLW1509  # the keeper has one thread
         )
         ended = os.pidfd_open(process.pid)
         try:

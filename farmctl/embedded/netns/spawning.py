@@ -221,7 +221,7 @@ def _second(plan: Plan, *, say: int, wait: int, console: int) -> NoReturn:
     kernel.drop_capabilities()
     if init:
         # `say` closes with this, which tells the keeper that it went well.
-        os.execve(init, [init], _ENVIRONMENT)
+        os.execve(init, [init], _ENVIRONMENT)  # noqa: S606  # what the tree has
     _keep_only()
     tiny.run(_ENVIRONMENT)
 

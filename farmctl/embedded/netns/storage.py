@@ -43,7 +43,7 @@ class Storage:
     async def tidy(self, vms: Collection[int], images: Collection[int]) -> None:
         """Remove what is left of VMs and images that are no more."""
         for folder, alive in ((self._nodes, vms), (self._images, images)):
-            for found in folder.iterdir():
+            for found in list(folder.iterdir()):
                 if found.name.isdigit() and int(found.name) not in alive:
                     if folder is self._nodes:
                         self._give_back(int(found.name))
@@ -58,11 +58,7 @@ class Storage:
         """
         if not path:
             raise NoDiskError("the image has no PATH: no root file system to boot")
-        key = (path, 0, 0)
-        with contextlib.suppress(OSError):
-            if not path.startswith("tree:"):
-                status = Path(path).stat()
-                key = (path, status.st_mtime_ns, status.st_size)
+        key = _state(path)
         if key not in self._trees or not self._trees[key].is_dir():
             module = "farmctl.embedded.netns.fetching"
             told = await run(sys.executable, "-m", module, path)
@@ -208,7 +204,7 @@ class Storage:
         if path:
             await _copy(await self.tree(path), place)
         else:
-            place.mkdir(parents=True)
+            await run("mkdir", "-p", str(place))
 
     def _upper(self, vm: int, disk: Disk) -> Path:
         if disk.persistent:
@@ -255,6 +251,15 @@ def _write(file: Path, text: str) -> None:
     draft.replace(file)
 
 
+def _state(path: str) -> tuple[str, int, int]:
+    """Return a path with what tells that the file there is another one now."""
+    if not path.startswith("tree:"):
+        with contextlib.suppress(OSError):
+            status = Path(path).stat()
+            return path, status.st_mtime_ns, status.st_size
+    return path, 0, 0
+
+
 async def _copy(source: Path, target: Path) -> None:
     await _remove(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -265,11 +270,18 @@ async def _copy(source: Path, target: Path) -> None:
 
 
 async def _remove(path: Path) -> None:
-    if path.is_dir():
-        try:
-            # Nearly always a handful of files, and much faster than a program.
+    if not _removed(path):
+        await run("rm", "-rf", "--one-file-system", str(path))
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file or an empty directory; say whether nothing is left."""
+    try:
+        # Often that is all there is, and much faster than a program.
+        if path.is_dir() and not path.is_symlink():
             path.rmdir()
-        except OSError:
-            await run("rm", "-rf", "--one-file-system", str(path))
-    else:
-        path.unlink(missing_ok=True)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

@@ -46,7 +46,7 @@ def _start(program: str, environment: Mapping[str, str]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         with contextlib.suppress(OSError):
             os.setsid()
-            os.execve(program, [program, "start"], dict(environment))
+            os.execve(program, [program, "start"], environment)  # noqa: S606
         os._exit(127)
 
 

@@ -1,42 +1,14 @@
-r"""OpenNebula in a test suite: the embedded cloud as pytest fixtures.
-
-Installed with farmctl, this plugin gives every project's tests
-
-* `opennebula`: an OpenNebula 7.4 of this test's own, empty but for hosts, datastores,
-  images and a public network. Everything in it happens within fractions of a second,
-  its clock can be turned, and what is to go wrong goes wrong on demand.
-* `opennebula_session`: one for all tests of a run, which they share.
-* `opennebula_with`: a function that starts one with settings of your own.
-
-What they give is an `OpenNebula`. Talk to it with pyone or any other client::
-
-    def test_that_a_vm_boots(opennebula):
-        one = pyone.OneServer(opennebula.endpoint, session=opennebula.session)
-        vm = one.vm.allocate('CPU="1"\\nMEMORY="512"', True)
-        one.vm.deploy(vm, 0, False, 100, "")
-        opennebula.turn(5)
-        assert one.vm.info(vm).LCM_STATE == 3
-
-    def test_that_a_failed_boot_is_noticed(opennebula):
-        with opennebula.fault("boot", host="svc-00"):
-            ...
-
-Importing this module starts nothing and imports nothing heavy.
-"""
+"""An embedded cloud under test: `OpenNebula`, what it gives and what it refuses."""
 
 import base64
 import json
-import os
+import subprocess
 import urllib.error
 import urllib.request
 import xmlrpc.client
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-
-import pytest
 
 if TYPE_CHECKING:
     from farmctl.embedded.process import Running
@@ -273,6 +245,43 @@ class OpenNebula:
         """Return the OneGate token that a VM's guest has."""
         return str(self.control("token", vm=vm_id)["token"])
 
+    def node(self, who: int | str) -> int:
+        """Return the init of a real node, by the VM's id or name, `outside`, `fabric`.
+
+        Raises:
+            NotPossibleError: it does not run.
+        """
+        from farmctl.embedded.netns import looking  # noqa: PLC0415  # light to import
+
+        return looking.find(self.settings.directory, str(who)).pid
+
+    def inside(
+        self, who: int | str, *words: str, check: bool = True, timeout: float = 30.0
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command inside a real node and return what it said.
+
+        Args:
+            who: the VM's id or name, `outside` or `fabric`.
+            words: the command.
+            check: whether a command that fails is an error.
+            timeout: in seconds.
+
+        Raises:
+            NotPossibleError: the node does not run.
+            subprocess.SubprocessError: the command failed, or took too long.
+        """
+        from farmctl.embedded.netns import looking  # noqa: PLC0415  # light to import
+
+        seen = looking.find(self.settings.directory, str(who))
+        return subprocess.run(  # noqa: S603  # in a node, where a test may do anything
+            looking.entering(seen, words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=timeout,
+        )
+
     def dump(self, kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
         """Return what the cloud holds, by kind (`VM`, `NET`, `HOST` …)."""
         found: dict[str, list[dict[str, Any]]] = self.control("dump", kind=kind)
@@ -306,88 +315,3 @@ class OpenNebula:
         if self._running is None:
             raise RuntimeError("the embedded cloud is not running")
         return self._running
-
-
-def fast_settings(directory: Path, **changes: Any) -> "Settings":
-    """Return settings for tests: free ports, and steps that take milliseconds.
-
-    Args:
-        directory: where the cloud lives; one cloud per directory.
-        changes: other fields of `farmctl.embedded.settings.Settings`.
-    """
-    from farmctl.embedded.settings import Settings, Timings  # noqa: PLC0415  # light
-
-    timings = Timings(
-        prolog=0.02,
-        boot=0.02,
-        ready=0.05,
-        shutdown=0.02,
-        epilog=0.01,
-        save=0.02,
-        migrate=0.02,
-        hotplug=0.02,
-        network=0.01,
-        image=0.01,
-        commit=0.02,
-        monitor=10.0,
-        scheduler=0.05,
-    )
-    settings = Settings(
-        directory=directory,
-        port=0,
-        onegate_port=0,
-        timings=timings,
-        owner=os.getpid(),  # a run that is killed leaves no server behind
-    )
-    return replace(settings, **changes)
-
-
-@pytest.fixture(scope="session")
-def _opennebula_process(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[OpenNebula]:
-    # One process for all tests of `opennebula`: making it new takes milliseconds,
-    # starting it a second.
-    cloud = OpenNebula(fast_settings(tmp_path_factory.mktemp("opennebula")))
-    yield cloud
-    cloud.stop()
-
-
-@pytest.fixture
-def opennebula(_opennebula_process: OpenNebula) -> OpenNebula:
-    """An OpenNebula of this test's own, new and fast."""
-    _opennebula_process.reset()
-    return _opennebula_process
-
-
-@pytest.fixture(scope="session")
-def opennebula_session(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[OpenNebula]:
-    """One fast OpenNebula for all tests of a run."""
-    cloud = OpenNebula(fast_settings(tmp_path_factory.mktemp("opennebula-session")))
-    cloud.start()
-    yield cloud
-    cloud.stop()
-
-
-@pytest.fixture(scope="session")
-def opennebula_with(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[..., OpenNebula]]:
-    """Start OpenNebulas with other settings: `opennebula_with(worker_hosts=2)`.
-
-    Each has a process of its own and ends with the run, or at its `stop`.
-    """
-    started: list[OpenNebula] = []
-
-    def start(**changes: Any) -> OpenNebula:
-        directory = tmp_path_factory.mktemp("opennebula-with")
-        cloud = OpenNebula(fast_settings(directory, **changes))
-        cloud.start()
-        started.append(cloud)
-        return cloud
-
-    yield start
-    for cloud in started:
-        cloud.stop()

@@ -1,0 +1,492 @@
+"""VMs that are real nodes: what OpenNebula's would do, they do."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from realnodes import Witness, until
+
+from farmctl.embedded import process
+from farmctl.embedded.settings import Settings
+from farmctl.errors import NotPossibleError
+from farmctl.testing import free_public_network
+
+
+def test_a_node_boots_to_ready_through_onegate(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    assert nodes.info(vm).findtext("DEPLOY_ID") == f"one-{vm}"
+
+
+def test_a_node_has_a_name_processes_and_a_disk_of_its_own(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    assert nodes.inside(vm, "hostname") == "alice"
+    assert nodes.inside(vm, "ps", "-p", "1", "-o", "comm=") == "init"
+    assert len(nodes.inside(vm, "ps", "ax").splitlines()) < 20
+    nodes.inside(vm, "touch", "/etc/was-here")
+    other = nodes.started("bob", host="svc-01")
+    assert nodes.cloud.inside(
+        other, "test", "-e", "/etc/was-here", check=False
+    ).returncode
+    assert nodes.inside(other, "cat", "/proc/sys/kernel/hostname") != "alice"
+
+
+def test_a_node_reaches_the_outside_and_the_outside_reaches_it(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    address = nodes.address(vm)
+    outside = nodes.cloud.settings.public_network.replace("0/24", "1")
+    assert nodes.inside(vm, "curl", "-s", f"http://{outside}/") == f"you are {address}"
+    assert nodes.inside(vm, "getent", "hosts", "www.example.net").split()[0] == outside
+    nodes.inside("outside", "ping", "-c", "1", "-W", "2", address)
+
+
+def test_a_node_cannot_harm_the_machines_kernel(nodes):
+    vm = nodes.started("alice")
+    for whose in ("1", "self"):
+        line = nodes.inside(vm, "grep", "CapBnd", f"/proc/{whose}/status")
+        rights = int(line.split()[1], 16)
+        # CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME, CAP_MKNOD, CAP_SYSLOG
+        assert [n for n in (16, 17, 25, 27, 34) if rights & 1 << n] == []
+    mounted = nodes.inside(vm, "grep", "-E", " /proc/sys | /sys ", "/proc/mounts")
+    assert [line.split()[3].split(",")[0] for line in mounted.splitlines()] == [
+        "ro"
+    ] * 2
+
+
+def test_poweroff_keeps_the_disk_and_resume_boots_it_again(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    nodes.inside(vm, "sh", "-c", "echo kept > /root/note; touch /run/gone")
+    first = nodes.cloud.node(vm)
+    nodes.act(vm, "poweroff", "POWEROFF")
+    with pytest.raises(NotPossibleError, match="No node is called"):
+        nodes.cloud.node(vm)
+    nodes.act(vm, "resume", "RUNNING")
+    assert nodes.cloud.node(vm) != first
+    assert nodes.inside(vm, "cat", "/root/note") == "kept"
+    assert (
+        nodes.cloud.inside(vm, "test", "-e", "/run/gone", check=False).returncode == 1
+    )
+
+
+def test_a_graceful_poweroff_lets_the_guests_processes_say_goodbye(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    waiting = "trap 'touch /root/goodbye; exit' TERM; while :; do sleep 0.1; done"
+    missed = ("test", "-e", "/root/goodbye")
+    for action, status in (("poweroff-hard", 1), ("poweroff", 0)):
+        start = f'setsid sh -c "{waiting}" >/dev/null 2>&1 &'
+        nodes.inside(vm, "sh", "-c", start)
+        nodes.act(vm, action, "POWEROFF")
+        nodes.act(vm, "resume", "RUNNING")
+        nodes.ready(vm)
+        assert nodes.cloud.inside(vm, *missed, check=False).returncode == status
+
+
+def test_a_guest_that_powers_off_is_seen_as_powered_off(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    nodes.cloud.inside(vm, "poweroff", check=False)
+    nodes.wait(vm, "POWEROFF")
+
+
+def test_a_guest_that_is_killed_is_seen_as_powered_off(nodes):
+    vm = nodes.started("alice")
+    os.kill(nodes.cloud.node(vm), signal.SIGKILL)
+    nodes.wait(vm, "POWEROFF")
+
+
+def test_a_guest_that_reboots_is_the_same_node_again(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    nodes.inside(vm, "touch", "/root/note")
+    first = nodes.cloud.node(vm)
+    nodes.cloud.inside(vm, "reboot", check=False)
+    until(lambda: _pid(nodes, vm) not in (0, first))
+    nodes.inside(vm, "test", "-e", "/root/note")
+    assert nodes.state(vm) == "RUNNING"
+    until(lambda: nodes.address(vm) in nodes.inside(vm, "ip", "-br", "addr"))
+
+
+@pytest.mark.parametrize("action", ["reboot", "reboot-hard"])
+def test_reboot_boots_the_node_again_and_it_stays_running(nodes, action):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    first = nodes.cloud.node(vm)
+    nodes("vm.action", action, vm)
+    until(lambda: _pid(nodes, vm) not in (0, first))
+    assert nodes.state(vm) == "RUNNING"
+
+
+def test_suspend_freezes_a_node_and_resume_thaws_it(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    counting = "i=0; while :; do i=$((i+1)); echo $i > /run/count; sleep 0.05; done"
+    nodes.inside(vm, "sh", "-c", f"nohup sh -c '{counting}' >/dev/null 2>&1 &")
+    until(lambda: int(nodes.inside(vm, "cat", "/run/count") or 0) > 2)
+    nodes.act(vm, "suspend", "SUSPENDED")
+    frozen = int(nodes.inside(vm, "cat", "/run/count"))
+    seen = nodes.cloud.inside(
+        "outside",
+        "ping",
+        "-c",
+        "3",
+        "-i",
+        "0.2",
+        "-W",
+        "1",
+        nodes.address(vm),
+        check=False,
+    )
+    assert seen.returncode == 1
+    assert int(nodes.inside(vm, "cat", "/run/count")) == frozen
+    nodes.act(vm, "resume", "RUNNING")
+    until(lambda: int(nodes.inside(vm, "cat", "/run/count")) > frozen)
+    nodes.inside("outside", "ping", "-c", "1", "-W", "2", nodes.address(vm))
+
+
+def test_terminate_leaves_nothing_of_a_node(nodes):
+    vm = nodes.started("alice")
+    place = nodes.cloud.settings.directory / "nodes" / str(vm)
+    assert place.is_dir()
+    pid = nodes.cloud.node(vm)
+    nodes.act(vm, "terminate", "DONE")
+    until(lambda: not place.exists())
+    assert not Path(f"/proc/{pid}").exists()
+    assert f"one-{vm}-0" not in nodes.inside("fabric", "ip", "link")
+
+
+def test_a_disk_goes_back_to_its_snapshot(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    nodes.inside(vm, "sh", "-c", "echo before > /root/note; rm /etc/issue")
+    nodes.act(vm, "poweroff", "POWEROFF")
+    snapshot = nodes("vm.disksnapshotcreate", vm, 0, "before")
+    nodes.wait(vm, "POWEROFF")
+    nodes.act(vm, "resume", "RUNNING")
+    nodes.inside(vm, "sh", "-c", "echo after > /root/note; touch /etc/issue /root/new")
+    nodes.act(vm, "poweroff", "POWEROFF")
+    nodes("vm.disksnapshotrevert", vm, 0, snapshot)
+    nodes.wait(vm, "POWEROFF")
+    nodes.act(vm, "resume", "RUNNING")
+    assert nodes.inside(vm, "cat", "/root/note") == "before"
+    for gone in ("/etc/issue", "/root/new"):
+        assert nodes.cloud.inside(vm, "test", "-e", gone, check=False).returncode == 1
+
+
+def test_a_changed_context_reaches_a_running_guest(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    text = 'CONTEXT=[NETWORK="YES",TOKEN="YES",REPORT_READY="YES",SET_HOSTNAME="carol"]'
+    nodes("vm.updateconf", vm, text, 1)
+    until(
+        lambda: "SET_HOSTNAME='carol'" in nodes.inside(vm, "cat", "/context/context.sh")
+    )
+    until(lambda: nodes.inside(vm, "hostname") == "carol")
+
+
+def test_values_of_the_context_are_quoted_for_the_shell(nodes):
+    vm = nodes.vm("alice")
+    text = 'CONTEXT=[NOTE="it\'s a \\"$(touch /tmp/x)\\" `id`"]'.replace("$", "\\$")
+    nodes("vm.updateconf", vm, text, 1)
+    nodes("vm.deploy", vm, nodes.host("svc-00"), False, nodes.store("gluster"), "")
+    nodes.wait(vm, "RUNNING")
+    note = nodes.inside(vm, "sh", "-c", '. /context/context.sh; printf %s "$NOTE"')
+    assert note.replace("\\", "") == 'it\'s a "$(touch /tmp/x)" `id`'
+
+
+def test_a_nic_comes_and_goes_while_the_node_runs(nodes):
+    inner = nodes.network(
+        "inner", 'VN_MAD="bridge"\nBRIDGE="br7"\nAR=[TYPE="IP4",IP="10.7.0.1",SIZE="9"]'
+    )
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    nodes("vm.attachnic", vm, f'NIC=[NETWORK_ID="{inner}"]')
+    nodes.wait(vm, "RUNNING")
+    until(lambda: "eth1" in nodes.inside(vm, "ip", "-br", "link"))
+    assert "ETH1_IP='10.7.0.1'" in nodes.inside(vm, "cat", "/context/context.sh")
+    nodes("vm.detachnic", vm, 1)
+    nodes.wait(vm, "RUNNING")
+    assert "eth1" not in nodes.inside(vm, "ip", "-br", "link")
+    assert "ETH1_IP" not in nodes.inside(vm, "cat", "/context/context.sh")
+
+
+def test_a_live_migration_keeps_the_process_and_its_connections(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    first = nodes.cloud.node(vm)
+    with socket.create_connection((nodes.address(vm), 22), 5) as connection:
+        assert connection.recv(4) == b"SSH-"
+        nodes("vm.migrate", vm, nodes.host("svc-01"), True, False, -1, 0)
+        until(lambda: nodes.place(vm) == "svc-01")
+        nodes.wait(vm, "RUNNING")
+        connection.sendall(b"SSH-2.0-test\r\n")
+        assert connection.recv(1)
+    assert nodes.cloud.node(vm) == first
+
+
+def test_a_cold_migration_boots_from_the_same_disk(nodes):
+    vm = nodes.started("alice", host="wrk-00")
+    nodes.ready(vm)
+    nodes.inside(vm, "touch", "/root/note")
+    first = nodes.cloud.node(vm)
+    nodes("vm.migrate", vm, nodes.host("wrk-01"), False, False, -1, 1)
+    until(lambda: nodes.state(vm) == "RUNNING" and _pid(nodes, vm) not in (0, first))
+    nodes.inside(vm, "test", "-e", "/root/note")
+
+
+def test_a_migration_with_its_memory_saved_goes_on_where_it_was(nodes):
+    vm = nodes.started("alice", host="wrk-00")
+    nodes.ready(vm)
+    nodes.inside(vm, "touch", "/run/note")
+    nodes("vm.migrate", vm, nodes.host("wrk-01"), False, False, -1, 0)
+    nodes.wait(vm, "RUNNING")
+    nodes.inside(vm, "test", "-e", "/run/note")
+    assert nodes.place(vm) == "wrk-01"
+
+
+def test_with_its_hypervisor_a_node_dies_at_once(nodes):
+    vm = nodes.started("alice", host="wrk-00")
+    other = nodes.started("bob", host="wrk-01")
+    pid = nodes.cloud.node(vm)
+    nodes.cloud.kill_host("wrk-00")
+    until(lambda: not Path(f"/proc/{pid}").exists(), 2)
+    nodes.wait(vm, "UNKNOWN")
+    assert nodes.state(other) == "RUNNING"
+    nodes.cloud.revive_host("wrk-00")
+    nodes.wait(vm, "POWEROFF")
+    nodes.act(vm, "resume", "RUNNING")
+    nodes.ready(vm)
+
+
+def test_a_vm_of_a_dead_hypervisor_is_made_anew_elsewhere(nodes):
+    vm = nodes.started("alice", host="wrk-00")
+    nodes.inside(vm, "touch", "/root/note")
+    nodes.cloud.kill_host("wrk-00")
+    nodes.wait(vm, "UNKNOWN")
+    nodes("vm.recover", vm, 4)
+    nodes.wait(vm, "RUNNING")
+    assert nodes.place(vm) != "wrk-00"
+    assert (
+        nodes.cloud.inside(vm, "test", "-e", "/root/note", check=False).returncode == 1
+    )
+
+
+def test_a_persistent_image_outlives_its_vm(nodes):
+    nodes.image('NAME="home"\nPATH="tree:debian-12"\nPERSISTENT="YES"')
+    vm = nodes.started("alice", image="home")
+    nodes.inside(vm, "touch", "/root/note")
+    nodes.act(vm, "terminate-hard", "DONE")
+    again = nodes.started("bob", image="home")
+    nodes.inside(again, "test", "-e", "/root/note")
+
+
+def test_any_tarball_is_an_image_even_without_an_init(nodes, tmp_path):
+    tarball = _small_root(tmp_path)
+    nodes.image(f'NAME="small"\nPATH="{tarball}"')
+    vm = nodes.started("alice", image="small")
+    until(
+        lambda: nodes.cloud.inside(vm, "cat", "/started", check=False).stdout == "yes\n"
+    )
+    assert "farmctl" in nodes.inside(vm, "cat", "/proc/1/cmdline")
+    nodes.inside(vm, "sh", "-c", "(sleep 0.1; exec sleep 0.1) & exit 0")
+
+    def zombies() -> list[str]:
+        stats = nodes.inside(vm, "sh", "-c", "cat /proc/[0-9]*/stat").splitlines()
+        return [line for line in stats if line.split()[2] == "Z"]
+
+    until(lambda: "sleep" not in nodes.inside(vm, "ps"))
+    assert zombies() == []
+    nodes.act(vm, "poweroff", "POWEROFF")
+
+
+def test_an_image_that_is_not_there_is_refused_or_fails_the_prolog(nodes, tmp_path):
+    with pytest.raises(Exception, match="No such file or directory"):
+        nodes.image('NAME="none"\nPATH="/nowhere/root.tar.gz"')
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(b"not a tarball")
+    nodes.image(f'NAME="broken"\nPATH="{broken}"')
+    vm = nodes.vm("alice", image="broken")
+    nodes("vm.deploy", vm, nodes.host("svc-00"), False, nodes.store("gluster"), "")
+    until(lambda: nodes.state(vm) == "PROLOG_FAILURE")
+    assert "broken.tar.gz" in nodes.told(vm, "ERROR")
+
+
+def test_a_vm_without_a_disk_does_not_boot(nodes):
+    vm = int(nodes("vm.allocate", 'NAME="bare"\nCPU="1"\nMEMORY="64"', True))
+    nodes("vm.deploy", vm, nodes.host("svc-00"), False, nodes.store("gluster"), "")
+    until(lambda: nodes.state(vm) == "BOOT_FAILURE")
+    assert "no disk with an image to boot from" in nodes.told(vm, "ERROR")
+
+
+def test_faults_strike_real_nodes_as_well(nodes):
+    with nodes.cloud.fault("boot", message="no luck", count=1):
+        vm = nodes.vm("alice")
+        nodes("vm.deploy", vm, nodes.host("svc-00"), False, nodes.store("gluster"), "")
+        until(lambda: nodes.state(vm) == "BOOT_FAILURE")
+    assert "no luck" in nodes.told(vm, "ERROR")
+    nodes("vm.recover", vm, 2)
+    nodes.wait(vm, "RUNNING")
+
+
+def test_nodes_start_side_by_side_without_holding_up_the_server(nodes):
+    vms = [nodes.vm(f"n{number}") for number in range(8)]
+    stop, slowest = threading.Event(), [0.0]
+
+    def ask() -> None:
+        while not stop.is_set():
+            begun = time.monotonic()
+            nodes("vmpool.info", -2, -1, -1, -1)
+            slowest[0] = max(slowest[0], time.monotonic() - begun)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for number, vm in enumerate(vms):
+        nodes(
+            "vm.deploy",
+            vm,
+            nodes.host(f"wrk-0{number % 4}"),
+            False,
+            nodes.store("lvm"),
+            "",
+        )
+    for vm in vms:
+        nodes.ready(vm)
+    stop.set()
+    asking.join()
+    assert slowest[0] < 0.5
+
+
+@pytest.mark.parametrize("killed", ["none", "server", "keeper", "both"])
+def test_nothing_is_left_behind(nodes_of, killed):
+    nodes = nodes_of()
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    inside, keeper = nodes.cloud.node(vm), nodes.cloud.node("fabric")
+    witness = Witness(nodes.cloud, inside, keeper, nodes.cloud.node("outside"))
+    assert len(witness.spaces) == 12
+    assert witness.seen()["processes"] >= {str(inside), str(keeper)}
+    assert len(witness.seen()["links"]) == 1
+    match killed:
+        case "none":
+            nodes.cloud.stop()
+        case "server":
+            os.kill(nodes.cloud.pid, signal.SIGKILL)
+        case "keeper":
+            os.kill(keeper, signal.SIGKILL)
+            nodes.wait(vm, "POWEROFF")
+            until(lambda: _pid(nodes, "fabric") not in {0, keeper})
+            nodes.act(vm, "resume", "RUNNING")
+            nodes.cloud.stop()
+        case _:
+            os.kill(nodes.cloud.pid, signal.SIGKILL)
+            os.kill(keeper, signal.SIGKILL)
+    witness.gone()
+    nodes.cloud.kill()
+    nodes.cloud.start()
+    nodes.wait(vm, "POWEROFF")
+    nodes.act(vm, "resume", "RUNNING")
+    nodes.ready(vm)
+    nodes.act(vm, "terminate-hard", "DONE")
+    place = nodes.cloud.settings.directory / "nodes" / str(vm)
+    until(lambda: not place.exists())
+    nodes.cloud.stop()
+    witness.gone()
+
+
+def test_a_start_removes_the_disks_of_vms_that_are_gone_and_nothing_else(nodes_of):
+    nodes = nodes_of()
+    vm = nodes.vm("alice")
+    nodes.cloud.stop()
+    folder = nodes.cloud.settings.directory / "nodes"
+    (folder / "77" / "disk-0").mkdir(parents=True)
+    (folder / "notes-of-mine").mkdir()
+    nodes.cloud.start()
+    until(lambda: not (folder / "77").exists())
+    assert (folder / "notes-of-mine").is_dir()
+    assert nodes.state(vm) == "HOLD"
+    nodes.cloud.stop()
+
+
+def test_a_step_that_a_kill_cut_short_is_taken_again(nodes_of):
+    nodes = nodes_of()
+    vm = nodes.vm("alice")
+    nodes("vm.deploy", vm, nodes.host("svc-00"), False, nodes.store("gluster"), "")
+    nodes.cloud.kill()
+    nodes.cloud.start()
+    until(lambda: nodes.state(vm) in ("RUNNING", "POWEROFF"))
+
+
+def test_a_second_cloud_is_refused_the_same_public_network(nodes, tmp_path):
+    taken = nodes.cloud.settings.public_network
+    settings = Settings.of_nodes(
+        directory=tmp_path, port=0, onegate_port=0, public_network=taken
+    )
+    with pytest.raises(NotPossibleError, match=f"{taken} is on this machine already"):
+        process.start(settings)
+
+
+def test_without_root_it_names_the_other_driver():
+    words = (
+        "import os, pathlib\n"
+        "from farmctl.embedded.netns import needs\n"
+        "from farmctl.embedded.settings import Settings\n"
+        "os.setuid(65534)\n"
+        "needs.fulfil(Settings.of_nodes(directory=pathlib.Path('/tmp')), print)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=False
+    )
+    assert "Real nodes need root" in ran.stderr
+    assert "farmctl cloud start --driver dummy" in ran.stderr
+
+
+def test_public_networks_for_tests_are_free():
+    assert free_public_network().startswith("198.")
+
+
+def _pid(nodes, who) -> int:
+    try:
+        return nodes.cloud.node(who)
+    except NotPossibleError:
+        return 0
+
+
+def _small_root(folder: Path) -> Path:
+    """Make a root file system of busybox alone, without an init."""
+    root = folder / "small"
+    for name in ("bin", "etc", "proc", "usr/bin"):
+        (root / name).mkdir(parents=True)
+    busybox = Path("/bin/busybox").resolve()
+    linked = subprocess.run(
+        ["ldd", busybox], capture_output=True, text=True, check=False
+    )
+    if "not a dynamic" not in linked.stderr + linked.stdout:
+        for line in linked.stdout.splitlines():
+            for word in line.split():
+                if word.startswith("/"):
+                    target = root / word.lstrip("/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(Path(word).read_bytes())
+                    target.chmod(0o755)
+    (root / "bin/busybox").write_bytes(busybox.read_bytes())
+    (root / "bin/busybox").chmod(0o755)
+    for name in ("sh", "cat", "sleep", "ps", "grep", "test", "touch"):
+        (root / "bin" / name).symlink_to("busybox")
+    (root / "usr/bin/env").symlink_to("../../bin/busybox")
+    script = root / "etc/rc.local"
+    script.write_text("#!/bin/sh\necho yes > /started\n")
+    script.chmod(0o755)
+    tarball = folder / "small.tar.gz"
+    with tarfile.open(tarball, "w:gz") as archive:
+        archive.add(root, ".")
+    return tarball

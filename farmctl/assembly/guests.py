@@ -5,16 +5,22 @@ few lines: who is asked here is decided, what they do is theirs.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from farmctl.clock import SystemClock
-from farmctl.errors import BatchError
+from farmctl.errors import BatchError, FarmctlError
 from farmctl.model.nodes import Role
 
 if TYPE_CHECKING:
     from farmctl.model.guests import Guest, GuestProgress
     from farmctl.spec import Farm, Site
     from farmctl.ssh import OpenSsh
+
+
+_KNOCKS = 8
+"""How many connections are opened at once."""
 
 
 class SiteGuests:
@@ -104,13 +110,22 @@ class SiteGuests:
                 each.name: playbook.Way(host=shell.alias(each), ssh_args=arguments)
                 for each in guests
             }
-            return playbook.configure(
-                file,
-                playbook.inventory(farm, self._site, guests, ways, alone=True),
-                targets,
-                report=report,
-                give_up=give_up,
-            )
+            wanted = [
+                each
+                for each in guests
+                if each.name in targets or each.role is Role.HEAD
+            ]
+            with ThreadPoolExecutor(_KNOCKS) as knocking:
+                # Ansible takes a second to begin: the connections are there by then.
+                for each in wanted:
+                    knocking.submit(_knock, shell, each)
+                return playbook.configure(
+                    file,
+                    playbook.inventory(farm, self._site, guests, ways, alone=True),
+                    targets,
+                    report=report,
+                    give_up=give_up,
+                )
 
     def retire(
         self, farm: "Farm", guests: "Sequence[Guest]", names: Sequence[str]
@@ -132,3 +147,9 @@ class SiteGuests:
         troubles = [f"{name}: {why}" for name, why in sorted(kept.items()) if why]
         if troubles:
             raise BatchError("; ".join(troubles))
+
+
+def _knock(shell: "OpenSsh", guest: "Guest") -> None:
+    """Open the connection to a guest; whoever needs it is told if it cannot be."""
+    with suppress(FarmctlError):
+        shell.run(guest, ["true"])

@@ -10,7 +10,7 @@ hypervisor is silent. Whoever applies asks first; law 5 forbids it for the worke
 batch farm without consent, and `reconcile` holds that.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from farmctl.model.nodes import Role, VmState, node_name
@@ -34,10 +34,38 @@ class NodeSteps:
     kept: list[Vm] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tending:
+    """What somebody who watches a farm's work has decided on, by VM id.
+
+    `going`, with the reason of each, end and are not made anew. `apart` are left alone
+    and count as nothing. No other worker that may work ends, whatever the wanted number
+    and however old it is; the router and the head are planned as ever.
+    """
+
+    going: Mapping[int, str] = field(default_factory=dict)
+    apart: frozenset[int] = frozenset()
+
+    def spares(self, vm: Vm, *, may_work: bool) -> bool:
+        """Tell whether a worker that would be ended stays after all."""
+        return vm.id not in self.going and (may_work or vm.id in self.apart)
+
+
 def node_steps(
-    target: Target, view: CloudView, *, avoid: frozenset[str] = frozenset()
+    target: Target,
+    view: CloudView,
+    *,
+    avoid: frozenset[str] = frozenset(),
+    tending: Tending | None = None,
 ) -> NodeSteps:
     """Return the steps for all nodes of a farm, all of which may run at once.
+
+    Args:
+        target: the farm as it should be.
+        view: one look at the cloud.
+        avoid: addresses that OpenNebula has refused to give.
+        tending: which workers go and which are apart; None where nobody watches the
+            farm's work, so that the wanted number decides.
 
     Raises:
         ExhaustedError: the class C has no room for the nodes.
@@ -56,15 +84,20 @@ def node_steps(
         if key in shapes:
             members[key].append(vm)
         elif vm.state is not VmState.ENDING:
-            removals.append(_remove_unplaced(vm, mine))
+            removal = _remove_unplaced(vm, mine)
+            if tending is not None and tending.spares(vm, may_work=removal.may_work):
+                result.kept.append(vm)
+            else:
+                removals.append(removal)
     judge = condition.Judge.of(target, view)
     for key, shape in shapes.items():
-        filled = _fill(shape, members[key], judge, mine)
+        decided = tending if shape.role is Role.WORKER else None
+        filled = _fill(shape, members[key], judge, mine, decided)
         places += filled.places
         removals += filled.removals
         if filled.kept:
             result.keeps[shape.pool or shape.role.value] = len(filled.kept)
-        result.kept += filled.kept
+        result.kept += [*filled.kept, *filled.apart]
         for vm in filled.kept:
             result.notes += judge.remarks(vm, shape)
     result.early, result.steps = specs.draw(
@@ -79,15 +112,22 @@ class _Filled:
     places: list[specs.Place] = field(default_factory=list)
     removals: list[RemoveNode] = field(default_factory=list)
     kept: list[Vm] = field(default_factory=list)
+    apart: list[Vm] = field(default_factory=list)
 
 
 def _fill(
-    shape: Shape, members: Sequence[Vm], judge: condition.Judge, mine: FarmView
+    shape: Shape,
+    members: Sequence[Vm],
+    judge: condition.Judge,
+    mine: FarmView,
+    tending: Tending | None,
 ) -> _Filled:
     """Give each VM of a shape its place, end what is too many, find what is missing."""
     filled = _Filled()
     ending = [vm for vm in members if vm.state is VmState.ENDING]
     living = [vm for vm in members if vm.state is not VmState.ENDING]
+    if tending is not None:
+        living = _decided(shape, living, tending, filled)
     seated: dict[int, Vm] = {}
     for vm in sorted(living, key=lambda vm: judge.worth(vm, shape)):
         ordinal = _ordinal(vm)
@@ -101,7 +141,7 @@ def _fill(
         else:
             seated[ordinal] = vm
     excess = len(seated) - shape.wanted
-    if excess > 0:
+    if excess > 0 and tending is None:
         order = sorted(seated.items(), key=lambda item: judge.victim(item[1], shape))
         for ordinal, vm in order[:excess]:
             del seated[ordinal]
@@ -109,6 +149,9 @@ def _fill(
             filled.removals.append(_remove(vm, shape, why))
     for ordinal, vm in sorted(seated.items()):
         fault = judge.fault(vm, shape)
+        if fault is not None and tending is not None:
+            # Whoever tends it drains what is old or sick first, and then lets it go.
+            fault = None if fault.remedy is condition.Remedy.REPLACE else fault
         if fault is None:
             filled.kept.append(vm)
         else:
@@ -130,6 +173,21 @@ def _fill(
             )
         )
     return filled
+
+
+def _decided(
+    shape: Shape, living: Sequence[Vm], tending: Tending, filled: _Filled
+) -> list[Vm]:
+    """Take out of a pool what goes and what is apart; return the rest."""
+    rest = []
+    for vm in living:
+        if vm.id in tending.going:
+            filled.removals.append(_remove(vm, shape, tending.going[vm.id]))
+        elif vm.id in tending.apart:
+            filled.apart.append(vm)
+        else:
+            rest.append(vm)
+    return rest
 
 
 def _missing(

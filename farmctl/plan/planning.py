@@ -42,6 +42,7 @@ def plan(
     avoid: Collection[str] = (),
     routing: Routing | None = None,
     configuration: str = "",
+    tending: nodes.Tending | None = None,
 ) -> Plan:
     """Return what separates the target from the cloud.
 
@@ -55,6 +56,8 @@ def plan(
         routing: what the router's files are drawn from; None: they are not looked at.
         configuration: the digest of what the guests of its nodes are configured with;
             empty if nothing configures them.
+        tending: which workers go and which are apart, decided by who watches the
+            farm's work; None: the wanted numbers decide.
 
     Raises:
         NotPossibleError: foreign objects hold names or addresses that the farm needs,
@@ -62,7 +65,7 @@ def plan(
         ExhaustedError: the class C has no room for the nodes.
     """
     _refuse_foreign(target.farm, view)
-    for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid))
+    for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid), tending=tending)
     routed = (
         RouterSteps(early=for_nodes.early, nodes=for_nodes.steps)
         if routing is None

@@ -31,6 +31,7 @@ from farmctl.reconcile.rounds import (
 )
 from farmctl.reconcile.signals import stopping_on_sigterm
 from farmctl.reconcile.statuses import farm_status, status
+from farmctl.reconcile.tending import Wish, set_aside, tend
 from farmctl.reconcile.values import (
     Contexts,
     FarmStatus,
@@ -73,6 +74,7 @@ __all__ = [
     "Tempo",
     "WaitingForLock",
     "WaveStarted",
+    "Wish",
     "World",
     "apply",
     "declared",
@@ -82,6 +84,8 @@ __all__ = [
     "make_plan",
     "make_scale_plan",
     "scale",
+    "set_aside",
     "status",
     "stopping_on_sigterm",
+    "tend",
 ]

@@ -33,6 +33,8 @@ def against_ending(
         return {id(step): run.doubt for step in ending}
     if not run.plan.destroys and not run.options.interrupt and _has_batch(run):
         for step in ending:
+            if step.vm_id in run.options.released:
+                continue
             if step.may_work and _role(step) in {Role.WORKER, None}:
                 refused[id(step)] = (
                     f"It may be working. {_sentence(step.because)} It is left until "

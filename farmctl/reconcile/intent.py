@@ -30,6 +30,7 @@ from farmctl.plan import (
     planning,
     resolve,
 )
+from farmctl.plan.nodes import Tending
 from farmctl.plan.routing import Routing
 from farmctl.reconcile.objects import body_of
 from farmctl.reconcile.values import World
@@ -78,11 +79,17 @@ class Intent(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """The farm as its file says; `sizes` are decided now, over those decided before."""
+    """The farm as its file says; `sizes` are decided now, over those decided before.
+
+    `tending`: which workers go and which are apart, where the farm's work is watched.
+    `notes`: what else its document is to keep, by key.
+    """
 
     declared: Farm
     sizes: Mapping[str, int] = field(default_factory=dict)
     prefer: str = ""
+    tending: Tending | None = None
+    notes: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def farm(self) -> str:
@@ -100,6 +107,8 @@ class Declared:
             {**decided, **self.sizes},
             cidr=cidr,
         )
+        if self.notes:
+            target = replace(target, document={**target.document, **self.notes})
         inside = world.guests
         return planning.plan(
             target,
@@ -113,6 +122,7 @@ class Declared:
                 live=inside is not None,
             ),
             configuration="" if inside is None else inside.configuration(farm),
+            tending=self.tending,
         )
 
     def _class_c(self, world: World, view: CloudView, avoid: Avoid) -> str:

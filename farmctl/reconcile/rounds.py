@@ -44,6 +44,9 @@ from farmctl.spec import Farm
 _PASSES = 12
 """How often a class C or an address that others have is answered by another choice."""
 
+ROOM = "room"
+"""The subject of a note that says what there is no room for."""
+
 _DEFAULT = Options()
 
 
@@ -103,7 +106,7 @@ def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outco
         if isinstance(farm, Plan)
         else Declared(declared=farm, prefer=options.prefer)
     )
-    return _round(world, intent, options)
+    return carry_out(world, intent, options)
 
 
 def destroy(world: World, name: str, options: Options = _DEFAULT) -> Outcome:
@@ -113,7 +116,7 @@ def destroy(world: World, name: str, options: Options = _DEFAULT) -> Outcome:
     to go is named in the outcome; the farm's document then stays, so that the next
     destroy finds it. A farm that is not there is a success.
     """
-    return _round(world, Destroyed(farm=name), options)
+    return carry_out(world, Destroyed(farm=name), options)
 
 
 def scale(
@@ -124,7 +127,7 @@ def scale(
     Raises:
         NotPossibleError: there is no such farm or pool, or its limits forbid the size.
     """
-    return _round(world, Scaled(farm=name, pool=pool, size=size), options)
+    return carry_out(world, Scaled(farm=name, pool=pool, size=size), options)
 
 
 def declared(world: World, name: str) -> Farm:
@@ -135,13 +138,21 @@ def declared(world: World, name: str) -> Farm:
 def _drawn(world: World, intent: Intent, view: CloudView | None) -> Plan:
     seen = world.cloud.look() if view is None else view
     plan, _, short = drawn(world, intent, seen)
-    said = tuple(Note(subject="room", message=each) for each in short)
+    said = tuple(Note(subject=ROOM, message=each) for each in short)
     return replace(plan, notes=(*plan.notes, *said))
 
 
-def _round(
+def carry_out(
     world: World, intent: Intent, options: Options, view: CloudView | None = None
 ) -> Outcome:
+    """Look, plan, take the lock, plan again, do it, and prove it by a last look.
+
+    Args:
+        world: the cloud, and all else that a round needs.
+        intent: what is wanted.
+        options: see there.
+        view: a look that was taken just now; None: one is taken.
+    """
     began = world.clock.monotonic()
     before = world.cloud.look() if view is None else view
     plan, _, short = drawn(world, intent, before)

@@ -149,6 +149,8 @@ class Options:
     shown while we hold the farm. `stop`: once it is set, the run ends before its next
     change, gives the lock back and says what was not done. `prefer`: the class C that
     somebody was shown for a farm that has none yet; taken if it is still free.
+    `released`: VMs that two witnesses have seen without work and drained: these may be
+    ended. `shun`: names of hypervisors that get no new node.
     """
 
     wait: bool = True
@@ -158,6 +160,8 @@ class Options:
     command: str = ""
     stop: threading.Event | None = None
     prefer: str = ""
+    released: frozenset[int] = frozenset()
+    shun: frozenset[str] = frozenset()
 
 
 class Result(StrEnum):

@@ -101,7 +101,10 @@ class Watch:
                     self._end(item, force=step.vm_id in aside)
                 case StartNode(held=True):
                     deploy = partial(
-                        self._nodes.deploy, step.vm_id, step.node, avoid=frozenset()
+                        self._nodes.deploy,
+                        step.vm_id,
+                        step.node,
+                        avoid=self._run.options.shun,
                     )
                     self._ask(item, deploy, self._under_way)
                 case StartNode():
@@ -171,7 +174,8 @@ class Watch:
             then(item, answer)
 
     def _make(self, item: Item) -> None:
-        spec, avoid = item.spec, frozenset(item.avoid)
+        spec = item.spec
+        avoid = frozenset(item.avoid) | self._run.options.shun
         assert spec is not None
 
         def make() -> Asked:

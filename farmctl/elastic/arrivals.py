@@ -95,9 +95,10 @@ class Arrivals:
         self.crowd_since: float | None = None
         self.sizes: deque[int] = deque(maxlen=FORGET)
         self.size_counts: dict[int, int] = {}
+        self.seen = 0.0
         self._swept = -inf
-        self._rows = 1.0
-        self._followed = 0.0
+        self.rows = 1.0
+        self.followed = 0.0
         self._row: tuple[float, int] = (-inf, 1)
 
     def see(
@@ -137,14 +138,14 @@ class Arrivals:
                 if not before:
                     known.bursts[at] += 1
             self._sized(burst)
-            _recall(known, burst)
+            recall(known, burst)
             begun, first = self._row
             if now - begun < self.window:
                 share = 1 - (now - begun) / self.window
-                self._followed += share * min(1.0, burst / first)
+                self.followed += share * min(1.0, burst / first)
             else:
                 self._row = (now, burst)
-                self._rows += 1
+                self.rows += 1
         if burst > 0 or (before > 0 and after == 0) or fresh:
             known.heard = known.upto = now
         known.active = after
@@ -152,6 +153,7 @@ class Arrivals:
 
     def sweep(self, now: float) -> None:
         """Count the silence of all owners up to now; those silent for long go."""
+        self.seen = now
         if now - self._swept < HOUR / 6:
             return
         self._swept = now
@@ -161,6 +163,14 @@ class Arrivals:
                 self._expose(owner, now)
                 if not owner.active and now - owner.heard > SILENT:
                     del self.recent[name]
+
+    def resume(self, now: float) -> None:
+        """Go on after a pause: nobody looked since the last sample."""
+        for owner in self.recent.values():
+            owner.upto = max(owner.upto, now)
+        if self.crowd_since is not None:
+            self.crowd_since += now - self.seen
+        self.seen = now
 
     def forecast(self, now: float, steps: Iterable[float]) -> list[Step]:
         """Return the rates of bursts from `now` on, in steps of these lengths."""
@@ -205,7 +215,7 @@ class Arrivals:
         What comes while the node boots finds no room either, and waits for the rest.
         What follows grows with the `boot` seconds; it is counted over the window.
         """
-        return 1 + self._followed / self._rows * min(1.0, boot / self.window)
+        return 1 + self.followed / self.rows * min(1.0, boot / self.window)
 
     def larger(self, free: int, slots: int) -> tuple[float, float]:
         """Return how likely a burst exceeds `free`, and by how much (to `slots`)."""
@@ -218,6 +228,13 @@ class Arrivals:
                 count += times
                 over += times * min(size - free, slots)
         return count / total, over / total
+
+    def smaller(self, free: int) -> float:
+        """Return the slots that a burst brings which fits into `free`, on average."""
+        fitting = sum(
+            size * times for size, times in self.size_counts.items() if size <= free
+        )
+        return fitting / max(len(self.sizes), 1)
 
     def _sized(self, size: int) -> None:
         if len(self.sizes) == FORGET:
@@ -296,7 +313,7 @@ class Arrivals:
         owner.rates = []
 
 
-def _recall(owner: Owner, burst: int) -> None:
+def recall(owner: Owner, burst: int) -> None:
     """Note a burst's size; `rest` is what the owner's past leaves open."""
     owner.sizes.append(burst)
     mix: dict[int, float] = {}

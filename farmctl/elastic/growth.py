@@ -18,6 +18,10 @@ ENTRIES = 200
 """Groups of slots in a list schedule; more change no decision and cost time."""
 
 
+Foresight = tuple[Sequence[Step], Sequence[Sequence[float]]]
+"""The steps of a forecast, and for how long the work of each stays (`Runtimes`)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
     """So many nodes more, `for_queue` of them for work that waits already."""
@@ -30,7 +34,7 @@ class Growth:
 def wanted(
     out: Outlook,
     arrivals: Arrivals,
-    foresee: Callable[[], Sequence[Step]],
+    foresee: Callable[[], Foresight],
     *,
     slots: int,
     price: float,
@@ -48,7 +52,7 @@ def wanted(
     Args:
         out: The sample, sorted.
         arrivals: What was learned of bursts.
-        foresee: Gives the forecast; it is only made when it is asked for.
+        foresee: Gives the forecast, which is only made when it is asked for.
         slots: Width of a new node.
         price: Of waiting.
         times: Measured times.
@@ -70,7 +74,7 @@ def wanted(
     freeing = coarse(out.freeing + out.boots, ENTRIES)
     freeing += [(0.0, node.slots) for node in out.idle]
     trusted = arrivals.bursts >= PROOF
-    steps = foresee() if trusted else ()
+    steps, stay = foresee() if trusted else ((), ())
     ends = [max(middle, ready_in) for middle in middles(steps)]
 
     def gain(count: int) -> float:
@@ -90,6 +94,7 @@ def wanted(
                 arrivals,
                 steps,
                 free_at(after, ends),
+                stay,
                 rank=0,
                 slots=slots,
                 lost=lost,

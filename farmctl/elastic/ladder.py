@@ -1,8 +1,9 @@
 """Which shape to start when a farm has pools of several: base load in big nodes.
 
 A part-filled node that one long job holds is what batch farms lose most by. What the
-farm has needed for nine tenths of a day goes into the largest nodes, the rest into the
-smallest that the work fits.
+farm has needed for nine tenths of a week goes into the largest nodes, the rest into the
+smallest that the work fits. A week, because nights and weekends come back: a large node
+saves nothing per slot, so it must be full through them to be worth its size.
 """
 
 from collections import deque
@@ -11,37 +12,37 @@ from collections.abc import Mapping, Sequence
 from farmctl.elastic.terms import Pool
 
 HOUR = 3600.0
-DAY_HOURS = 24
+WEEK_HOURS = 168
 
 
 class BaseLoad:
-    """The demand that was there for nine tenths of the last day."""
+    """The demand that was there for nine tenths of the last week."""
 
     def __init__(self) -> None:
         """Begin without base load: nothing is proved yet."""
-        self.lows: deque[int] = deque(maxlen=DAY_HOURS)
-        self._hour: int | None = None
-        self._low = 0
+        self.lows: deque[int] = deque(maxlen=WEEK_HOURS)
+        self.hour: int | None = None
+        self.low = 0
 
     def see(self, now: float, demand: int) -> None:
         """Note the demand in slots."""
         hour = int(now // HOUR)
-        if self._hour is None:
-            self._hour, self._low = hour, demand
-        while hour > self._hour:
-            self.lows.append(self._low)
-            self._hour += 1
-            self._low = demand if hour == self._hour else min(self._low, demand)
-            if hour - self._hour > DAY_HOURS:
-                self._hour = hour
-        self._low = min(self._low, demand)
+        if self.hour is None:
+            self.hour, self.low = hour, demand
+        while hour > self.hour:
+            self.lows.append(self.low)
+            self.hour += 1
+            self.low = demand if hour == self.hour else min(self.low, demand)
+            if hour - self.hour > WEEK_HOURS:
+                self.hour = hour
+        self.low = min(self.low, demand)
 
     @property
     def slots(self) -> int:
-        """Slots of base load; 0 until a whole day has been seen."""
-        if len(self.lows) < DAY_HOURS:
+        """Slots of base load; 0 until a whole week has been seen."""
+        if len(self.lows) < WEEK_HOURS:
             return 0
-        return sorted(self.lows)[DAY_HOURS // 10]
+        return sorted(self.lows)[WEEK_HOURS // 10]
 
 
 def shape(

@@ -1,6 +1,6 @@
-"""How long boots and stops take: measured per image and hypervisor class.
+"""How long boots and stops take and how many boots fail, per image and class.
 
-An exponentially weighted mean of what samples show; `Times` of the terms until then.
+Exponentially weighted means of what samples show; `Times` of the terms until then.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,9 @@ from farmctl.model.sample import NodeSample, NodeState
 
 WEIGHT = 0.1
 """Share of a new measurement in the mean: about the last twenty count."""
+
+MOST_FAIL = 0.75
+"""Above this share of failing boots the breaker decides, not the price."""
 
 Kind = tuple[str, str]
 """Image and hypervisor class."""
@@ -24,6 +27,7 @@ class Learned:
         self.boots: dict[Kind, float] = {}
         self.stops: dict[Kind, float] = {}
         self.resumes: dict[Kind, float] = {}
+        self.failures: dict[Kind, float] = {}
         self.newest: Kind = ("", "")
         self._ending: dict[str, NodeSample] = {}
 
@@ -49,16 +53,27 @@ class Learned:
                 guess = self.first.resume if woken else self.first.boot
                 self._mean(table, kind, after.joined - before.since, guess)
                 self.newest = kind
+                if not woken:
+                    self._mean(self.failures, kind, 0.0, 0.0)
+        if before is not None and before.state is NodeState.BOOTING:
+            lost = after is None or after.state in {NodeState.ENDING, NodeState.ASIDE}
+            if lost and not before.joined:
+                kind = (before.image, before.hypervisor_class)
+                self._mean(self.failures, kind, 1.0, 0.0)
         elif after is None and before is not None and before.state is NodeState.ENDING:
             kind = (before.image, before.hypervisor_class)
             if now - last <= last - before.since or now - last <= self.first.stop:
                 self._mean(self.stops, kind, now - before.since, self.first.stop)
 
     def times(self, kind: Kind | None = None) -> Times:
-        """Return the times for nodes of this image and class, or of the newest."""
+        """Return the times for nodes of this image and class, or of the newest.
+
+        A boot that may fail takes as long as all the boots until one succeeds.
+        """
         kind = kind or self.newest
+        failing = min(self.failures.get(kind, 0.0), MOST_FAIL)
         return Times(
-            boot=self.boots.get(kind, self.first.boot),
+            boot=self.boots.get(kind, self.first.boot) / (1 - failing),
             stop=self.stops.get(kind, self.first.stop),
             resume=self.resumes.get(kind, self.first.resume),
         )

@@ -1,4 +1,4 @@
-"""What bounds a wish for nodes: the pool's limit, the quota, the ramp, unproven nodes.
+"""What bounds a wish for nodes: the most, quota, budget, unproven nodes and ramp.
 
 Each limit is a small function from a wish to a wish; the smallest wins, and says so.
 """
@@ -9,6 +9,30 @@ from farmctl.elastic.learned import capacity
 from farmctl.elastic.terms import Pool, Terms
 from farmctl.model.sample import NodeState, Sample
 
+HOUR = 3600.0
+DAY = 86_400.0
+
+
+class Spending:
+    """Core-hours that the farm's nodes have cost since midnight. Holds no clock."""
+
+    def __init__(self) -> None:
+        """Begin with nothing spent."""
+        self.day = -1
+        self.hours = 0.0
+        self._last: tuple[float, int] | None = None
+
+    def see(self, sample: Sample) -> None:
+        """Count what the nodes of the last sample cost until this one."""
+        now = sample.taken
+        day = int(now // DAY)
+        if day != self.day:
+            self.day, self.hours = day, 0.0
+        if self._last is not None:
+            since = max(self._last[0], day * DAY)
+            self.hours += max(0.0, now - since) * self._last[1] / HOUR
+        self._last = (now, capacity(sample.nodes))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -18,9 +42,22 @@ class Wish:
     because: str = ""
 
 
-def bounded(wish: int, pool: Pool, terms: Terms, sample: Sample) -> Wish:
-    """Return how many of `wish` nodes of `pool` may be started now."""
+def bounded(
+    wish: int, pool: Pool, terms: Terms, sample: Sample, spent: float = 0.0
+) -> Wish:
+    """Return how many of `wish` nodes of `pool` may be started now.
+
+    `spent`: core-hours that the farm has cost since midnight.
+    """
     held = Wish(count=max(0, wish))
+    if terms.budget is not None:
+        left = max(0.0, terms.budget - spent)
+        within = int(left // pool.slots)
+        if within < held.count:
+            held = Wish(
+                count=within,
+                because=f"{left:.0f} of {terms.budget:g} core-h of today are left",
+            )
     for limit in (_most, _quota, _unproven, _ramp):
         allowed = limit(pool, terms, sample)
         if allowed is not None and allowed.count < held.count:

@@ -10,7 +10,7 @@ from farmctl.elastic.ladder import fits
 from farmctl.elastic.queueing import Slots, Task
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import Terms, Times
-from farmctl.model.sample import NodeSample, NodeState, Sample, Waiting
+from farmctl.model.sample import Drainer, NodeSample, NodeState, Sample, Waiting
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Outlook:
     drained: list[NodeSample] = field(default_factory=list)
     draining: list[NodeSample] = field(default_factory=list)
     standby: list[NodeSample] = field(default_factory=list)
+    working: list[NodeSample] = field(default_factory=list)
     slots_by_pool: dict[str, int] = field(default_factory=dict)
     live_by_pool: dict[str, int] = field(default_factory=dict)
 
@@ -79,12 +80,16 @@ def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outl
                     out.freeing.append((left, work.slots))
             out.running += busy
             if not taking:
-                (out.draining if busy else out.drained).append(node)
+                if node.drained_by is not Drainer.OTHERS:
+                    (out.drained if node.empty else out.draining).append(node)
                 continue
-            if not busy:
+            taken = max(busy, node.claimed)
+            if not taken:
                 out.idle.append(node)
-            elif busy < slots:
-                out.freeing.append((0.0, slots - busy))
+            else:
+                out.working.append(node)
+                if taken < slots:
+                    out.freeing.append((0.0, slots - taken))
         out.slots_by_pool[pool] = out.slots_by_pool.get(pool, 0) + slots
         out.live_by_pool[pool] = out.live_by_pool.get(pool, 0) + 1
     out.idle.sort(key=_order)

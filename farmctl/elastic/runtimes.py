@@ -4,7 +4,10 @@ The rule is Tsafrir's; over the traces of the project its median error is a few 
 cent, its tails are long. Work that outlives its guess is expected to run as long again.
 """
 
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
 
 RECENT = 101
 
@@ -40,3 +43,28 @@ class Runtimes:
         """Return the seconds that work is expected to go on after `elapsed`."""
         guess = self.guess(owner)
         return guess - elapsed if guess > elapsed else max(elapsed, 1.0)
+
+    def stay(self, steps: Sequence[float]) -> list[list[float]]:
+        """Return for how long work that comes in one step is there in a later one.
+
+        The entry at [later][earlier] is the seconds of the earlier step whose work
+        still runs in the middle of the later one, from how long recent work ran. A rate
+        times this is what is there of it.
+        """
+        runs = sorted((*self.all, self.prior))
+        sums = [0.0, *accumulate(runs)]
+
+        def runs_on(age: float) -> float:
+            """Return the seconds that work runs on average before it is `age` old."""
+            ended = bisect_right(runs, age)
+            return (sums[ended] + (len(runs) - ended) * age) / len(runs)
+
+        edges = [0.0, *accumulate(steps)]
+        table: list[list[float]] = []
+        for later, seconds in enumerate(steps):
+            middle = edges[later] + seconds / 2
+            since = [runs_on(middle - edge) for edge in edges[: later + 1]]
+            table.append(
+                [since[earlier] - since[earlier + 1] for earlier in range(later)]
+            )
+        return table

@@ -13,15 +13,16 @@ comes from the measured times and the farm's price of waiting.
 
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
-from farmctl.elastic import ladder
-from farmctl.elastic.arrivals import Arrivals, Step
-from farmctl.elastic.growth import wanted
+from farmctl.elastic import ladder, memory
+from farmctl.elastic.arrivals import Arrivals
+from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
-from farmctl.elastic.limits import bounded
+from farmctl.elastic.limits import Spending, Wish, bounded
 from farmctl.elastic.outlook import Outlook, free_at, look
 from farmctl.elastic.runtimes import Runtimes
-from farmctl.elastic.terms import PROOF, TWICE, Terms, Times
+from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
 from farmctl.elastic.watch import Watch
 from farmctl.elastic.worth import middles, worth
 from farmctl.model.sample import (
@@ -44,14 +45,34 @@ class Scaler:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        self._pools = {pool.name: pool for pool in terms.pools}
+        self._anew()
+
+    def _anew(self) -> None:
+        terms = self.terms
         first = Times(boot=terms.boot, stop=terms.stop, resume=terms.resume)
         self.learned = Learned(first)
         self.arrivals = Arrivals(prior=first.break_even(terms.price), window=terms.boot)
         self.runtimes = Runtimes()
         self.base = ladder.BaseLoad()
-        self._pools = {pool.name: pool for pool in terms.pools}
-        self._foreseen: tuple[float, list[Step]] | None = None
+        self.spending = Spending()
+        self._foreseen: Foresight | None = None
         self._watch = Watch(self.arrivals, self.runtimes, self.learned)
+
+    def remember(self) -> dict[str, Any]:
+        """Return what was learned as a JSON value of at most `memory.LARGEST` bytes."""
+        return memory.saved(self._parts())
+
+    def recall(self, value: object) -> bool:
+        """Take up what `remember` returned, in place of all that was learned so far.
+
+        Return False, and begin anew, if the value is of another version or crooked.
+        """
+        self._anew()
+        if memory.restored(value, self._parts()):
+            return True
+        self._anew()
+        return False
 
     def decide(self, sample: Sample) -> Verdict:
         """Return what to do about `sample`, each part with its reason.
@@ -61,6 +82,7 @@ class Scaler:
         decision ends a node that works.
         """
         self._watch.see(sample)
+        self.spending.see(sample)
         self._foreseen = None
         times = self.learned.times()
         out = look(sample, self.terms, times, self.runtimes)
@@ -89,7 +111,7 @@ class Scaler:
         for pool in self.terms.pools:
             there = out.live_by_pool.get(pool.name, 0)
             if there < pool.least:
-                wish = bounded(pool.least - there, pool, self.terms, sample)
+                wish = self._bounded(pool.least - there, pool, sample)
                 if wish.count:
                     found.append(
                         Start(
@@ -139,7 +161,7 @@ class Scaler:
         growth = wanted(
             out,
             self.arrivals,
-            lambda: self._forecast(out.now, self._steps(times)),
+            lambda: self._forecast(out.now, times),
             slots=pool.slots,
             price=terms.price,
             times=times,
@@ -159,7 +181,7 @@ class Scaler:
         if found and rest:
             rest = min(rest, max(0, growth.for_queue - len(found)))
         if rest:
-            wish = bounded(rest, pool, terms, sample)
+            wish = self._bounded(rest, pool, sample)
             if wish.count:
                 limit = f"; not {rest}: {wish.because}" if wish.because else ""
                 found.append(
@@ -179,6 +201,14 @@ class Scaler:
                 why = "there are more than the most allowed"
                 found.append(Drain(node=node.name, because=f"empty, and {why}"))
         gone = {decision.node for decision in found if isinstance(decision, Drain)}
+        found.extend(self._victim(out))
+        for node in out.standby:
+            until = node.since + self._parked(times)
+            if out.now >= until:
+                why = "its memory and disk cost more by now than its boot would"
+                found.append(End(node=node.name, because=f"on standby, and {why}"))
+            else:
+                again = min(again, until)
         idle = [node for node in out.idle if node.name not in gone]
         if not idle:
             return found, again
@@ -209,12 +239,35 @@ class Scaler:
             )
         return found, again
 
+    def _victim(self, out: Outlook) -> list[Decision]:
+        """Drain one working node that is to go anyway, if its work fits elsewhere."""
+        if out.queued or out.draining:
+            return []
+        going = [node for node in out.working if node.unwanted or node.stale]
+        if not going:
+            return []
+        room = sum(node.slots for node in out.idle) + sum(
+            node.slots - node.busy
+            for node in out.working
+            if not (node.unwanted or node.stale)
+        )
+        going.sort(key=lambda node: (not node.unwanted, node.busy, -node.joined))
+        node = going[0]
+        if room < node.slots:
+            return []
+        why = "its hypervisor is emptied" if node.unwanted else "its image is old"
+        return [
+            Drain(
+                node=node.name,
+                because=f"{why}, and {room} free slots elsewhere can take its work",
+            )
+        ]
+
     def _kept(
         self, out: Outlook, idle: Sequence[NodeSample], times: Times
     ) -> tuple[int, float]:
         """Return how many idle nodes are worth their slots, and for how long."""
-        steps = self._steps(times)
-        forecast = self._forecast(out.now, steps)
+        forecast, stay = self._forecast(out.now, times)
         free = free_at(out.freeing, middles(forecast))
         ranks = [0]
         for node in idle:
@@ -228,6 +281,7 @@ class Scaler:
                 self.arrivals,
                 forecast,
                 free,
+                stay,
                 rank=ranks[middle],
                 slots=idle[middle].slots,
                 lost=back + times.stop,
@@ -252,6 +306,18 @@ class Scaler:
 
     # What the above ask.
 
+    def _parts(self) -> memory.Parts:
+        return memory.Parts(
+            arrivals=self.arrivals,
+            runtimes=self.runtimes,
+            learned=self.learned,
+            base=self.base,
+            spending=self.spending,
+        )
+
+    def _bounded(self, wish: int, pool: Pool, sample: Sample) -> Wish:
+        return bounded(wish, pool, self.terms, sample, self.spending.hours)
+
     def _steps(self, times: Times) -> list[float]:
         """Return the lengths of the forecast's steps, to twice the break-even time."""
         reach = TWICE * times.break_even(self.terms.price)
@@ -262,15 +328,28 @@ class Scaler:
             total += steps[-1]
         return steps
 
-    def _forecast(self, now: float, steps: Sequence[float]) -> list[Step]:
+    def _forecast(self, now: float, times: Times) -> Foresight:
         """Return the forecast from `now`; made once for all that one sample asks."""
-        if self._foreseen is None or self._foreseen[0] != now:
-            self._foreseen = (now, self.arrivals.forecast(now, steps))
-        return self._foreseen[1]
+        if self._foreseen is None:
+            steps = self._steps(times)
+            self._foreseen = (
+                self.arrivals.forecast(now, steps),
+                self.runtimes.stay(steps),
+            )
+        return self._foreseen
 
     def _even(self, times: Times, *, parks: bool) -> float:
         back = times.resume if parks else times.boot
         return back + times.stop + self.terms.price * back
+
+    def _parked(self, times: Times) -> float:
+        """Return for how many seconds a node on standby is worth its memory and disk.
+
+        The break-even time of what a resume spares against a boot.
+        """
+        spared = max(0.0, times.boot - times.resume) * (1 + self.terms.price)
+        share = self.terms.parked_price
+        return spared / share if share > 0 else inf
 
     def _foretells(self, times: Times) -> bool:
         """Tell whether a boot on forecast alone could ever pay."""

@@ -44,7 +44,9 @@ class Terms:
     `price`: core-hours that an hour of a waiting task is worth. `boot`, `stop`,
     `resume`: seconds as first guesses, until the farm has measured its own. `quota`:
     slots the farm may have at once, None for no limit. `ramp`: new nodes per round.
-    `unproven`: booting nodes at once. `parked_price`: what a suspended slot costs as a
+    `unproven`: booting nodes at once. `budget`: core-hours that its nodes may cost from
+    one midnight (UTC) to the next; once it is spent nothing new is started, and a new
+    node must find an hour of it. `parked_price`: what a suspended slot costs as a
     share of a running one (its memory and disk).
     """
 
@@ -56,6 +58,7 @@ class Terms:
     quota: int | None = None
     ramp: int | None = None
     unproven: int | None = None
+    budget: float | None = None
     parked_price: float = 0.02
 
 

@@ -34,10 +34,17 @@ class Watch:
         self._nodes: dict[str, NodeSample] = {}
         self._running: dict[str, int] = {}
         self._waiting: dict[str, int] = {}
-        self._last = 0.0
+        self._last: float | None = None
 
     def see(self, sample: Sample) -> None:
-        """Learn from what is other than in the last sample."""
+        """Learn from what is other than in the last sample.
+
+        The first sample shows what is there, not that it came just now.
+        """
+        if self._last is None:
+            self._last = sample.taken
+            self._first(sample)
+            return
         now, old = sample.taken, self._nodes
         new = {node.name: node for node in sample.nodes}
         tally = _Tally(running=dict(self._running))
@@ -71,6 +78,21 @@ class Watch:
         self._last = now
         self._arrivals.sweep(now)
 
+    def _first(self, sample: Sample) -> None:
+        now = sample.taken
+        self._arrivals.resume(now)
+        self._nodes = {node.name: node for node in sample.nodes}
+        for node in sample.nodes:
+            for work in node.work:
+                slots = self._running.get(work.owner, 0) + work.slots
+                self._running[work.owner] = slots
+        for piece in sample.waiting:
+            slots = self._waiting.get(piece.owner, 0) + piece.slots * piece.count
+            self._waiting[piece.owner] = slots
+        for owner in sorted({*self._running, *self._waiting}):
+            there = self._running.get(owner, 0) + self._waiting.get(owner, 0)
+            self._arrivals.see(now, owner, before=there, burst=0, after=there)
+
     def _changed(
         self,
         now: float,
@@ -78,7 +100,7 @@ class Watch:
         after: NodeSample | None,
         tally: _Tally,
     ) -> None:
-        self._learned.see(now, before, after, last=self._last)
+        self._learned.see(now, before, after, last=self._last or 0.0)
         had: tuple[Work, ...] = before.work if before else ()
         has: tuple[Work, ...] = after.work if after else ()
         if had == has:

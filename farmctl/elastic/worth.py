@@ -4,6 +4,9 @@ Pure arithmetic on a forecast. A node that is there when a burst finds no other 
 saves a boot and a stop and the waiting of those whom it takes; until then it costs its
 slots. It is kept as long as there is a span of time over which it pays.
 
+Bursts that find room take it: what is free later is what is free now and becomes so,
+less what they bring and what of it still runs by then.
+
 Where waiting for a boot costs less than the boot, a burst that finds no room may as
 well wait for slots that free up; a node that is kept saves less, and must pay twice.
 Where it costs more, what follows the burst is made to wait as well and counts.
@@ -11,6 +14,7 @@ Where it costs more, what follows the burst is made to wait as well and counts.
 
 from collections.abc import Sequence
 from math import exp
+from operator import mul
 
 from farmctl.elastic.arrivals import Arrivals, Step
 from farmctl.elastic.terms import TWICE
@@ -30,6 +34,7 @@ def worth(
     arrivals: Arrivals,
     steps: Sequence[Step],
     free: Sequence[int],
+    stay: Sequence[Sequence[float]],
     *,
     rank: int,
     slots: int,
@@ -44,6 +49,7 @@ def worth(
         arrivals: For how bursts vary in size.
         steps: The forecast, from now on.
         free: Free slots at each step, this node and its equals left out.
+        stay: How long the work of each step is there in later ones (`Runtimes.stay`).
         rank: Free slots of the equals that would be filled before it.
         slots: Its width.
         lost: Slot-seconds that its boot and stop cost per slot.
@@ -57,19 +63,24 @@ def worth(
     cascade = 1.0 if patient else arrivals.cascade(boot)
     if patient and ready_in == 0:
         lost, price = lost / TWICE, price / TWICE
-    last_room, larger = -1, (0.0, 0.0)
-    for step, there in zip(steps, free, strict=True):
-        room = there + rank
+    last_room, larger, smaller = -1, (0.0, 0.0), 0.0
+    fits: list[float] = []
+    for step, there, still in zip(steps, free, stay, strict=True):
+        room = max(0, there + rank - round(sum(map(mul, fits, still))))
         if room != last_room:
-            larger = arrivals.larger(room, slots)
+            larger, smaller = arrivals.larger(room, slots), arrivals.smaller(room)
             last_room = room
         chance, tasks = larger
         hits = chance * step.any_size
         caught = tasks * step.any_size
+        fit = smaller * step.any_size
         for size, rate in step.rates:
             if size > room:
                 hits += rate
                 caught += rate * min(size - room, slots)
+            else:
+                fit += rate * size
+        fits.append(fit)
         gone = hits * step.seconds
         if gone > 1e-9:  # noqa: PLR2004 - below it the division loses its digits
             left = exp(-gone)

@@ -174,7 +174,10 @@ class Undrain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """End a node that is drained and empty. The rooms above ask a second witness."""
+    """End a node that is drained and empty, or on standby.
+
+    The rooms above ask a second witness.
+    """
 
     node: str
     because: str

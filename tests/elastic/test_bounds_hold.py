@@ -34,7 +34,10 @@ class Watched(Own):
         for _, decision in self.said[before:]:
             assert decision.because
             match decision:
-                case End(node=name) | Park(node=name):
+                case End(node=name):
+                    assert not nodes[name].work
+                    assert nodes[name].state in {NodeState.DRAINING, NodeState.STANDBY}
+                case Park(node=name):
                     assert not nodes[name].work
                     assert nodes[name].state is NodeState.DRAINING
                 case Drain(node=name):

@@ -3,6 +3,7 @@ import pytest
 from farmctl.elastic.terms import Pool
 from farmctl.model.sample import (
     Drain,
+    Drainer,
     End,
     Keep,
     NodeState,
@@ -178,3 +179,63 @@ def test_boot_times_are_learned_from_what_nodes_took(scaler, sample, node):
         ready = node(name, since=start + 100, joined=start + 100, now=start + 100)
         core.decide(sample(start + 100, ready))
     assert core.learned.times().boot == pytest.approx(100.36, abs=0.01)
+
+
+def test_a_budget_bounds_a_start_until_midnight(scaler, sample, node):
+    core = scaler(budget=30.0)
+    working = [node(f"wn-{at}", busy=4, now=0.0) for at in range(5)]
+    core.decide(sample(0, *working, waiting=40))
+    (start,) = core.decide(sample(3600, *working, waiting=41)).decisions
+    assert isinstance(start, Start)
+    assert start.count == 2
+    assert "10 of 30 core-h of today are left" in start.because
+    (keep,) = core.decide(sample(7200, *working, waiting=42)).decisions
+    assert isinstance(keep, Keep)
+    (start,) = core.decide(sample(86_400, *working, waiting=43)).decisions
+    assert isinstance(start, Start)
+    assert start.count == 7
+
+
+def test_a_working_node_that_is_to_go_is_drained_when_its_work_fits_elsewhere(
+    scaler, sample, node
+):
+    old = node("wn-1", busy=2, stale=True, now=0.0)
+    leaving = node("wn-2", busy=3, unwanted=True, now=0.0)
+    full = node("wn-3", busy=4, now=0.0)
+    (keep,) = scaler().decide(sample(1, old, leaving, full)).decisions
+    assert isinstance(keep, Keep)
+    empty = node("wn-4", now=0.0)
+    (drain,) = scaler().decide(sample(1, old, leaving, full, empty)).decisions
+    assert drain == Drain(
+        node="wn-2",
+        because="its hypervisor is emptied, and 4 free slots elsewhere can take its "
+        "work",
+    )
+
+
+def test_a_node_that_somebody_else_drained_is_left_alone(scaler, sample, node):
+    theirs = node("wn-1", state=NodeState.DRAINING, drained_by=Drainer.OTHERS)
+    (keep,) = scaler().decide(sample(1, theirs)).decisions
+    assert isinstance(keep, Keep)
+    (start,) = scaler().decide(sample(2, theirs, waiting=4)).decisions
+    assert isinstance(start, Start)
+
+
+def test_slots_that_the_batch_system_claims_keep_a_node(scaler, sample, node):
+    claimed = node("wn-1", claimed=2, now=0.0)
+    (keep,) = scaler().decide(sample(1e5, claimed)).decisions
+    assert isinstance(keep, Keep)
+    draining = node("wn-1", claimed=2, state=NodeState.DRAINING)
+    (keep,) = scaler().decide(sample(1e5, draining)).decisions
+    assert isinstance(keep, Keep)
+
+
+def test_a_node_on_standby_ends_when_its_place_cost_more_than_its_boot(
+    scaler, sample, node
+):
+    core = scaler(price=1.0, parked_price=0.05)
+    parked = node("wn-1", state=NodeState.STANDBY, since=0.0)
+    assert isinstance(core.decide(sample(9500, parked)).decisions[0], Keep)
+    (end,) = core.decide(sample(9600, parked)).decisions
+    assert isinstance(end, End)
+    assert end.because.startswith("on standby, and its memory and disk cost more")

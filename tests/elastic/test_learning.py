@@ -54,6 +54,7 @@ def test_a_node_is_worth_more_the_dearer_waiting_is_and_less_the_more_are_free()
             arrivals,
             steps,
             [0] * 4,
+            [[0.0] * at for at in range(4)],
             rank=rank,
             slots=4,
             lost=330.0,
@@ -84,6 +85,45 @@ def test_work_is_guessed_by_the_last_two_runs_and_outlives_its_guess_by_doubling
     assert runtimes.left("ann", 500) == 500
 
 
+def test_a_day_is_no_proof_of_base_load():
+    base = BaseLoad()
+    for hour in range(24):
+        base.see(hour * HOUR, 40)
+    assert base.slots == 0
+
+
+def test_work_that_comes_stays_as_long_as_recent_work_ran():
+    runtimes = Runtimes(prior=400.0)
+    runtimes.ended("ann", 100.0)
+    assert runtimes.stay([200.0, 200.0, 400.0]) == [
+        [],
+        [100.0],
+        [0.0, pytest.approx(100.0)],
+    ]
+
+
+def test_bursts_that_fit_take_the_room_of_the_next():
+    arrivals, now = regular(100.0, size=2)
+    steps = arrivals.forecast(now, [60.0, 60.0])
+
+    def value(seconds: float) -> float:
+        return worth(
+            arrivals,
+            steps,
+            [2, 2],
+            [[], [seconds]],
+            rank=0,
+            slots=4,
+            lost=330.0,
+            price=20.0,
+            boot=300.0,
+            ready_in=0.0,
+        )[0]
+
+    assert value(0.0) == 0
+    assert value(1e5) > 0
+
+
 def test_a_queue_is_scheduled_on_the_slots_that_free_up():
     total, after = waiting([(10.0, 2), (100.0, 1)], [(3, 50.0), (1, 50.0)])
     assert total == 10 + 10 + 60 + 60
@@ -101,9 +141,9 @@ def test_coarse_groups_keep_all_slots():
     assert sum(many for _, many in groups) == 2000
 
 
-def test_base_load_is_proved_by_a_day_and_goes_into_big_nodes():
+def test_base_load_is_proved_by_a_week_and_goes_into_big_nodes():
     base = BaseLoad()
-    for hour in range(30):
+    for hour in range(200):
         base.see(hour * HOUR, 40 if hour % 8 else 30)
     assert base.slots == 30
     pools = (Pool(name="big", slots=8), Pool(name="small", slots=1))

@@ -1,0 +1,249 @@
+"""What the core has learned, as one small JSON value, and back.
+
+It lives in the farm's document beside other things, so it is bounded: the owners that
+were heard of last are kept, the others are forgotten. `scaler` offers it; where the
+value is stored, and how often, is left to the rooms above. What is learned can be
+learned again: a value that cannot be used is no error, the core begins anew.
+"""
+
+import json
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+from farmctl.elastic.arrivals import BINS, FORGET, RECALLED, Arrivals, Owner, recall
+from farmctl.elastic.ladder import WEEK_HOURS, BaseLoad
+from farmctl.elastic.learned import Kind, Learned
+from farmctl.elastic.limits import Spending
+from farmctl.elastic.runtimes import RECENT, Runtimes
+
+VERSION = 1
+LARGEST = 16 * 1024
+"""Bytes of the value as compact JSON, at most."""
+
+KINDS = 24
+"""Images and classes of which the times are kept, the last measured ones."""
+
+NAMES = 64
+"""Characters of an owner's name above which it is not worth its place."""
+
+HOURS = 168
+PARTS = 31
+
+Value = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """All that learns."""
+
+    arrivals: Arrivals
+    runtimes: Runtimes
+    learned: Learned
+    base: BaseLoad
+    spending: Spending
+
+
+def saved(parts: Parts) -> Value:
+    """Return all that was learned; at most `LARGEST` bytes as compact JSON."""
+    arrivals, runtimes, base = parts.arrivals, parts.runtimes, parts.base
+    value: Value = {
+        "version": VERSION,
+        "arrivals": _arrivals(arrivals),
+        "runs": [_short(seconds) for seconds in runtimes.all],
+        "times": _times(parts.learned),
+        "base": [base.hour, base.low, *base.lows],
+        "spent": [parts.spending.day, _short(parts.spending.hours)],
+        "owners": {},
+    }
+    left = LARGEST - len(_compact(value))
+    names = {*runtimes.owners, *arrivals.recent}
+    heard = {
+        name: arrivals.owners[name].heard if name in arrivals.owners else 0.0
+        for name in names
+    }
+    for name in sorted(names, key=lambda name: (-heard[name], name)):
+        if len(name) > NAMES:
+            continue
+        entry = _owner(arrivals.recent.get(name), runtimes.owners.get(name))
+        left -= len(_compact({name: entry}))
+        if left < 0:
+            break
+        value["owners"][name] = entry
+    return value
+
+
+def restored(value: object, parts: Parts) -> bool:
+    """Fill the parts, which must be fresh, from what `saved` returned.
+
+    Return whether the value could be used; if not, some parts may be half filled and
+    are to be thrown away.
+    """
+    if not isinstance(value, Mapping) or value.get("version") != VERSION:
+        return False
+    arrivals, runtimes, learned = parts.arrivals, parts.runtimes, parts.learned
+    base, spending = parts.base, parts.spending
+    try:
+        _fill_arrivals(arrivals, value["arrivals"])
+        runtimes.all = deque(_numbers(value["runs"]), maxlen=RECENT)
+        for key, table in _tables(learned).items():
+            for image, hypervisor_class, seconds in value["times"][key]:
+                table[_kind(image, hypervisor_class)] = _number(seconds)
+        learned.newest = _kind(*value["times"]["newest"])
+        hour, low, *lows = value["base"]
+        base.hour = None if hour is None else _count(hour)
+        base.low, base.lows = _count(low), deque(map(_count, lows), maxlen=WEEK_HOURS)
+        day, hours = value["spent"]
+        spending.day, spending.hours = int(day), _number(hours)
+        for name, entry in value["owners"].items():
+            _fill_owner(arrivals, runtimes, str(name), entry)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return False
+    return True
+
+
+def _arrivals(arrivals: Arrivals) -> Value:
+    return {
+        "seen": _short(arrivals.seen, 9),
+        "since": arrivals.crowd_since,
+        "crowd": arrivals.crowd_events,
+        "bursts": arrivals.bursts,
+        "events": [list(map(_short, row)) for row in arrivals.events],
+        "exposed": [list(map(_short, row)) for row in arrivals.exposed],
+        "hours": list(map(_short, arrivals.hours)),
+        "expected": list(map(_short, arrivals.expected)),
+        "days": list(map(_short, arrivals.days)),
+        "days_expected": list(map(_short, arrivals.days_expected)),
+        "rows": [arrivals.rows, _short(arrivals.followed)],
+        "sizes": _folded(arrivals.sizes),
+    }
+
+
+def _fill_arrivals(arrivals: Arrivals, value: Value) -> None:
+    arrivals.seen = _number(value["seen"])
+    since = value["since"]
+    arrivals.crowd_since = None if since is None else _number(since)
+    arrivals.crowd_events = _number(value["crowd"])
+    arrivals.bursts = _count(value["bursts"])
+    arrivals.events = [_numbers(row, BINS) for row in _two(value["events"])]
+    arrivals.exposed = [_numbers(row, BINS) for row in _two(value["exposed"])]
+    arrivals.hours = _numbers(value["hours"], HOURS)
+    arrivals.expected = _numbers(value["expected"], HOURS)
+    arrivals.days = _numbers(value["days"], PARTS)
+    arrivals.days_expected = _numbers(value["days_expected"], PARTS)
+    arrivals.all_expected = sum(arrivals.expected)
+    arrivals.rows, arrivals.followed = _numbers(value["rows"], 2)
+    flat = [_count(number) for number in value["sizes"]]
+    sizes = [size for size, times in _pairs(flat) for _ in range(min(times, FORGET))]
+    arrivals.sizes = deque(sizes, maxlen=FORGET)
+    arrivals.size_counts = dict(Counter(arrivals.sizes))
+
+
+def _owner(owner: Owner | None, runs: tuple[float, float] | None) -> list[Any]:
+    """Return [last two runs, heard, bins with bursts or exposure, sizes]."""
+    last = [] if runs is None else [_short(runs[0]), _short(runs[1])]
+    if owner is None:
+        return [last]
+    bins: list[float] = []
+    for at, (bursts, exposed) in enumerate(
+        zip(owner.bursts, owner.exposed, strict=True)
+    ):
+        if bursts or exposed:
+            bins += [at, _short(bursts), _short(exposed, 3)]
+    return [last, round(owner.heard), bins, list(owner.sizes)]
+
+
+def _fill_owner(
+    arrivals: Arrivals, runtimes: Runtimes, name: str, entry: list[Any]
+) -> None:
+    if entry[0]:
+        first, second = _numbers(entry[0], 2)
+        runtimes.owners[name] = (first, second)
+    if len(entry) == 1:
+        return
+    _, heard, bins, sizes = entry
+    owner = Owner(_number(heard), _number(heard))
+    for at in range(0, len(bins), 3):
+        place = _count(bins[at])
+        owner.bursts[place] = _number(bins[at + 1])
+        owner.exposed[place] = _number(bins[at + 2])
+    for size in sizes[-RECALLED:]:
+        recall(owner, _count(size))
+    arrivals.owners[name] = arrivals.recent[name] = owner
+
+
+def _times(learned: Learned) -> Value:
+    value: Value = {
+        key: [[*kind, _short(seconds)] for kind, seconds in [*table.items()][-KINDS:]]
+        for key, table in _tables(learned).items()
+    }
+    value["newest"] = list(learned.newest)
+    return value
+
+
+def _tables(learned: Learned) -> dict[str, dict[Kind, float]]:
+    return {
+        "boots": learned.boots,
+        "stops": learned.stops,
+        "resumes": learned.resumes,
+        "failures": learned.failures,
+    }
+
+
+def _kind(image: object, hypervisor_class: object) -> Kind:
+    return str(image), str(hypervisor_class)
+
+
+def _folded(sizes: "deque[int]") -> list[int]:
+    """Return runs of equal sizes as size and length, one after the other."""
+    folded: list[int] = []
+    for size in sizes:
+        if folded and folded[-2] == size:
+            folded[-1] += 1
+        else:
+            folded += [size, 1]
+    return folded
+
+
+def _pairs(flat: list[int]) -> list[tuple[int, int]]:
+    if len(flat) % 2:
+        raise ValueError("an odd number of sizes and lengths")
+    return [pair for at, pair in enumerate(pairwise(flat)) if at % 2 == 0]
+
+
+def _two(rows: list[Any]) -> list[Any]:
+    if len(rows) != 2:  # noqa: PLR2004 - with work of the owner there, and without
+        raise ValueError("not two tables")
+    return rows
+
+
+def _numbers(values: list[Any], count: int | None = None) -> list[float]:
+    numbers = [_number(value) for value in values]
+    if count is not None and len(numbers) != count:
+        raise ValueError(f"{len(numbers)} numbers instead of {count}")
+    return numbers
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    if not isfinite(value) or value < 0:
+        raise ValueError(f"{value} is no amount")
+    return float(value)
+
+
+def _count(value: object) -> int:
+    return int(_number(value))
+
+
+def _short(value: float, digits: int = 4) -> float:
+    """Return the number with so many digits, as an integer where it is one."""
+    rounded = float(f"{value:.{digits}g}") if value < 10**digits else round(value)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

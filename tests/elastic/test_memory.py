@@ -1,0 +1,101 @@
+"""What was learned goes through JSON and back, stays small, and is never half used."""
+
+import json
+
+import pytest
+
+from farmctl.elastic.memory import LARGEST
+from farmctl.model.sample import NodeState
+from farmctl.simulate.cloudmodel import CloudModel
+from farmctl.simulate.engine import replay
+from farmctl.simulate.own import own
+from farmctl.simulate.synthetic import sessions, small_batch
+from farmctl.simulate.trace import merge
+
+
+@pytest.fixture(scope="module")
+def taught():
+    cloud = CloudModel(spread=0.3, failures=0.1)
+    policy = own(20.0, cloud=cloud, pools={"wn": 8})
+    work = merge("both", [sessions(1, days=9), small_batch(1, days=3)])
+    replay(work, policy, cloud=cloud, pools={"wn": 8})
+    return policy.scaler
+
+
+def test_what_was_learned_survives_json(taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    again = scaler()
+    assert again.recall(value)
+    assert again.remember() == value
+    assert value["version"] == 1
+    assert again.arrivals.bursts == taught.arrivals.bursts > 100
+    assert again.runtimes.guess("u1") == pytest.approx(
+        taught.runtimes.guess("u1"), rel=1e-3
+    )
+    assert again.learned.times().boot == pytest.approx(
+        taught.learned.times().boot, rel=1e-3
+    )
+
+
+def test_the_value_stays_small_however_many_owners_there_are(scaler, sample, node):
+    core = scaler()
+    core.decide(sample(0.0))
+    for at in range(400):
+        now = 100.0 * at
+        core.arrivals.see(now, f"owner-{at}", before=0, burst=at, after=at)
+        core.arrivals.see(now + 9, f"owner-{at}", before=at, burst=0, after=0)
+        core.runtimes.ended(f"owner-{at}", 1234.5678 * at)
+    value = core.remember()
+    size = len(json.dumps(value, separators=(",", ":")))
+    assert LARGEST * 0.9 < size <= LARGEST
+    assert "owner-399" in value["owners"]
+    assert "owner-0" not in value["owners"]
+
+
+@pytest.mark.parametrize(
+    "crooked",
+    [None, 7, [], {}, {"version": 2}, {"version": 1}, {"version": 1, "arrivals": 3}],
+)
+def test_a_value_that_cannot_be_used_means_to_begin_anew(crooked, scaler):
+    core = scaler()
+    core.runtimes.ended("ann", 10.0)
+    assert not core.recall(crooked)
+    assert core.remember() == scaler().remember()
+
+
+@pytest.mark.parametrize("part", ["arrivals", "runs", "times", "base", "spent"])
+def test_one_crooked_part_spoils_the_whole(part, taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    value[part] = ["x"]
+    core = scaler()
+    assert not core.recall(value)
+    assert core.remember() == scaler().remember()
+
+
+def test_work_that_was_there_before_a_restart_is_no_new_burst(scaler, sample, node):
+    core = scaler()
+    core.decide(sample(1000.0, node("wn-1", busy=3), waiting=2))
+    assert core.arrivals.bursts == 0
+    core.decide(sample(1010.0, node("wn-1", busy=3), waiting=5))
+    assert core.arrivals.bursts == 1
+
+
+def test_a_pause_is_no_silence(scaler, sample):
+    core = scaler()
+    core.decide(sample(0.0))
+    core.decide(sample(10.0, waiting=1))
+    core.decide(sample(20.0))
+    again = scaler()
+    assert again.recall(core.remember())
+    again.decide(sample(1e6))
+    again.decide(sample(1e6 + 60))
+    assert sum(again.arrivals.exposed[0]) == pytest.approx(60, abs=1)
+
+
+def test_boots_that_fail_make_a_boot_dearer(scaler, sample, node):
+    core = scaler(boot=300.0)
+    for at in range(60):
+        core.decide(sample(at * 1000.0, node("x", state=NodeState.BOOTING, joined=0.0)))
+        core.decide(sample(at * 1000.0 + 900))
+    assert core.learned.failures["", ""] > 0.95
+    assert core.learned.times().boot == 1200.0

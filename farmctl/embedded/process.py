@@ -38,6 +38,7 @@ _OURS = (
     "ports.json",
     "settings.json",
     "server.log",
+    "trees.json",
 )
 _OUR_FOLDERS = ("nodes", "images")
 

@@ -127,13 +127,16 @@ def test_reboot_boots_the_node_again_and_it_stays_running(nodes, action):
     assert nodes.state(vm) == "RUNNING"
 
 
-def test_suspend_freezes_a_node_and_resume_thaws_it(nodes):
+@pytest.mark.parametrize(
+    ("action", "state"), [("suspend", "SUSPENDED"), ("stop", "STOPPED")]
+)
+def test_a_node_that_is_saved_stands_still_and_goes_on_after(nodes, action, state):
     vm = nodes.started("alice")
     nodes.ready(vm)
     counting = "i=0; while :; do i=$((i+1)); echo $i > /run/count; sleep 0.05; done"
     nodes.inside(vm, "sh", "-c", f"nohup sh -c '{counting}' >/dev/null 2>&1 &")
     until(lambda: int(nodes.inside(vm, "cat", "/run/count") or 0) > 2)
-    nodes.act(vm, "suspend", "SUSPENDED")
+    nodes.act(vm, action, state)
     frozen = int(nodes.inside(vm, "cat", "/run/count"))
     seen = nodes.cloud.inside(
         "outside",

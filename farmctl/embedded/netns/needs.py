@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable
 
-from farmctl.embedded.netns import outside
+from farmctl.embedded.netns import outside, storage
 from farmctl.embedded.settings import Settings
 from farmctl.errors import NotPossibleError
 
@@ -48,5 +48,7 @@ def fulfil(settings: Settings, say: Callable[[str], None]) -> None:
     # Heavy, and for this driver only.
     from farmctl.embedded import trees  # noqa: PLC0415
 
-    for path in TREES if settings.content else TREES[:1]:
-        trees.tree(path, cache=trees.usual_cache(), say=say)
+    wanted = TREES if settings.content else TREES[:1]
+    cache = trees.usual_cache()
+    built = {path: str(trees.tree(path, cache=cache, say=say)) for path in wanted}
+    storage.note(settings.directory / storage.TREES, built)

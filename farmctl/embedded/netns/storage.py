@@ -10,15 +10,18 @@
 A tree is never written to. Nothing here knows whether a node runs.
 """
 
+import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from farmctl.embedded.netns.messages import Disk, Spec
 from farmctl.embedded.netns.running import run
 
+TREES = "trees.json"
+"""Where whoever started the cloud has left word of the trees that he built."""
 _PRIVATE = 0o600
 
 
@@ -32,9 +35,13 @@ class Storage:
     def __init__(self, directory: Path) -> None:
         self._nodes = directory / "nodes"
         self._images = directory / "images"
-        self._trees: dict[tuple[str, int, int], Path] = {}
+        self._trees: dict[tuple[str, int, int], asyncio.Task[Path]] = {}
         for each in (self._nodes, self._images):
             each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._built: dict[str, str] = {}
+        """What was built before the start, by an image's path."""
+        with contextlib.suppress(OSError, ValueError):
+            self._built = json.loads((directory / TREES).read_text())
 
     def of(self, vm: int) -> Path:
         """Return where all that belongs to a VM is; below 0: to the outside host."""
@@ -58,12 +65,15 @@ class Storage:
         """
         if not path:
             raise NoDiskError("the image has no PATH: no root file system to boot")
+        built = Path(self._built.get(path, "/nowhere"))
+        if _there(built):
+            return built
         key = _state(path)
-        if key not in self._trees or not self._trees[key].is_dir():
-            module = "farmctl.embedded.netns.fetching"
-            told = await run(sys.executable, "-m", module, path)
-            self._trees[key] = Path(told.strip())
-        return self._trees[key]
+        known = self._trees.get(key)
+        if known is None or (known.done() and not _good(known)):
+            # One look for all who wait for it: nodes boot side by side.
+            known = self._trees[key] = asyncio.create_task(_fetched(path))
+        return await asyncio.shield(known)
 
     async def prepare(self, spec: Spec) -> None:
         """Make the disks of a VM that comes to its first host, empty of all before.
@@ -239,9 +249,9 @@ def root_of(spec: Spec) -> Disk:
     return spec.disks[0]
 
 
-def note(file: Path, values: dict[str, object]) -> None:
+def note(file: Path, values: Mapping[str, object]) -> None:
     """Write a small file of facts, whole or not at all."""
-    _write(file, json.dumps(values))
+    _write(file, json.dumps(dict(values)))
 
 
 def _write(file: Path, text: str) -> None:
@@ -249,6 +259,21 @@ def _write(file: Path, text: str) -> None:
     draft.write_text(text)
     draft.chmod(_PRIVATE)
     draft.replace(file)
+
+
+async def _fetched(path: str) -> Path:
+    module = "farmctl.embedded.netns.fetching"
+    return Path((await run(sys.executable, "-m", module, path)).strip())
+
+
+def _good(known: asyncio.Task[Path]) -> bool:
+    """Say whether a tree was had, and is there still."""
+    had = not known.cancelled() and known.exception() is None
+    return had and _there(known.result())
+
+
+def _there(folder: Path) -> bool:
+    return folder.is_dir()
 
 
 def _state(path: str) -> tuple[str, int, int]:

@@ -35,7 +35,7 @@ from farmctl.reconcile.lock import FarmLock
 from farmctl.reconcile.values import Options, Outcome, World
 from farmctl.spec import Farm
 
-Keep: TypeAlias = "Callable[[Step], Step | None]"
+Kept: TypeAlias = "Step | None"
 """What becomes of a step: itself, less of it, or nothing."""
 
 _NOTHING = Avoid()
@@ -106,7 +106,7 @@ class Tended:
             return plan
         return _fitting(plan, view)
 
-    def _kept(self, step: Step, mine: FarmView) -> Step | None:
+    def _kept(self, step: Step, mine: FarmView) -> Kept:
         if isinstance(step, ConfigureNodes):
             return _ready_ones(step, mine) if self.configuring else None
         if self.configuring:
@@ -124,7 +124,7 @@ class Tended:
     def _limited(self, plan: Plan) -> Plan:
         left = dict(self.wish.most)
 
-        def keep(step: Step) -> Step | None:
+        def keep(step: Step) -> Kept:
             if not isinstance(step, CreateNode) or step.node.pool not in left:
                 return step
             if left[step.node.pool] <= 0:
@@ -231,7 +231,7 @@ def _left_locked(found: object, now: float) -> bool:
     return lock is not None and now - lock.since > _STALE_LOCK
 
 
-def _filtered(plan: Plan, keep: Keep) -> Plan:
+def _filtered(plan: Plan, keep: Callable[[Step], Kept]) -> Plan:
     waves = tuple(
         tuple(kept for step in wave if (kept := keep(step)) is not None)
         for wave in plan.waves
@@ -282,7 +282,7 @@ def _fitting(plan: Plan, view: CloudView) -> Plan:
     def first(count: int) -> Plan:
         left = count
 
-        def keep(step: Step) -> Step | None:
+        def keep(step: Step) -> Kept:
             nonlocal left
             if not isinstance(step, CreateNode) or step.node.role is not Role.WORKER:
                 return step

@@ -80,6 +80,7 @@ def _waves(run: Run, executor: ThreadPoolExecutor, guests: ThreadPoolExecutor) -
             watch.begin(coming)
     watch.until(lambda: not watch.busy)
     _wait(run, watch, ends)
+    _stay(run, guests.submit(_settle, run))
     for step in configuring:
         _stay(run, guests.submit(_configure, run, step, nodes, executor, ends))
     _stay(run, guests.submit(_retire, run))
@@ -113,6 +114,11 @@ def _one(run: Run, step: ObjectStep) -> None:
         return
     if isinstance(step, DeleteObject):
         reason = objects.reason_to_keep(run, step)
+        if reason:
+            run.finish(step, subject, Result.SKIPPED, reason=reason, began=began)
+            return
+    if isinstance(step, ChangeObject):
+        reason = inside.reason_to_leave(run, step)
         if reason:
             run.finish(step, subject, Result.SKIPPED, reason=reason, began=began)
             return
@@ -195,6 +201,12 @@ def _configure(
         run.finish(step, subject, result, reason=str(error), began=began)
     else:
         run.finish(step, subject, done.result, reason=done.reason, began=began)
+
+
+def _settle(run: Run) -> None:
+    note = inside.settle_router(run)
+    if note is not None:
+        run.notes.append(note)
 
 
 def _retire(run: Run) -> None:

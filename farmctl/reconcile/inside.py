@@ -9,9 +9,10 @@ again, which changes nothing.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from farmctl.errors import FarmctlError, RefusedError, UnreachableError
+from farmctl.errors import FarmctlError, GoneError, RefusedError, UnreachableError
 from farmctl.model.attributes import Kind, digest
 from farmctl.model.guests import Guest, guests
 from farmctl.model.nodes import Phase, Role, VmState, node_name, phase
@@ -33,6 +34,7 @@ from farmctl.reconcile.values import Result
 from farmctl.spec import Farm, record
 
 _UP = frozenset({VmState.RUNNING, VmState.MOVING})
+_BOOTS = _UP | {VmState.PLACING, VmState.STARTING, VmState.UNKNOWN}
 
 
 class GuestError(FarmctlError):
@@ -93,10 +95,30 @@ def reason_to_wait(run: Run, step: ChangeRouter) -> str:
 _SHOWN = 5
 
 
+def reason_to_leave(run: Run, step: ChangeObject) -> str:
+    """Say why a group is not to be narrowed now; nothing if it may be changed.
+
+    It is what the router's new files need, and the router has not got them: what it
+    runs has to be reached from where it is reached now.
+    """
+    if step.kind is not Kind.SECURITY_GROUP:
+        return ""
+    for wave in run.plan.waves:
+        if any(each is step for each in wave):
+            return ""
+        for each in wave:
+            if isinstance(each, ChangeRouter) and run.result_of(each) is not (
+                Result.DONE
+            ):
+                return f"{each.name} has not changed, so what reaches it stays."
+    return ""
+
+
 def change_router(run: Run, step: ChangeRouter) -> None:
     """Put a router's files in force, and then into its context.
 
-    A router that is off, or not up yet, takes them from its context.
+    A router that is off takes them from its context. One that boots may have read the
+    old one already: it gets them at the end of the run, or by the next plan.
 
     Raises:
         GuestError: it does not answer, does not take them, or went back to its old
@@ -106,6 +128,7 @@ def change_router(run: Run, step: ChangeRouter) -> None:
     vm = _again(run, step.vm_id)
     inside = run.world.guests
     changed = False
+    run.booting = None
     if inside is not None and _phase(vm, run) is Phase.READY:
         guest = _guest(run, vm)
         _announce(run, vm, step.files)
@@ -114,6 +137,10 @@ def change_router(run: Run, step: ChangeRouter) -> None:
         except FarmctlError as error:
             raise _not_changed(error, vm) from error
         changed = True
+    elif inside is not None and vm.state in _BOOTS:
+        # Noted first: that it has the old ones is true until the context has others.
+        _announce(run, vm, vm.router_files)
+        run.booting = step
     try:
         run.patiently(
             lambda: run.world.cloud.reconfigure(vm.id, {step.variable: step.files})
@@ -123,6 +150,22 @@ def change_router(run: Run, step: ChangeRouter) -> None:
         raise RefusedError(
             f"{done} context was not: {error.message}", hint=error.hint
         ) from error
+
+
+def settle_router(run: Run) -> Note | None:
+    """Hand a router that booted when its files changed those files, now that it is up.
+
+    What fails becomes a note: its step is done, and its mark tells the next plan.
+    """
+    step = run.booting
+    if step is None or run.stopped or not run.options.wait:
+        return None
+    try:
+        change_router(run, step)
+    except FarmctlError as error:
+        run.judge(error)
+        return Note(subject=step.name, message=str(error))
+    return None
 
 
 def configure(
@@ -179,13 +222,16 @@ def configure(
             for name in targets
             if told.get(name, "it was not come to")
         }
-        good = [vm for name, vm in targets.items() if name not in troubles]
-        at_once([_marking(run, vm, step.configuration) for vm in good])
+        good = [vm.id for name, vm in targets.items() if name not in troubles]
+        # Read again: it took minutes, and others may have marked them meanwhile.
+        now = [vm for vm in run.world.cloud.vms(good) if vm.id in good] if good else []
+        at_once([_marking(run, vm, step.configuration) for vm in now])
     ended = run.stopped or ("It took too long." if give_up() else "")
     if ended and (troubles or missing):
         return Configured(result=Result.WAITING, reason=_left(ended, troubles, missing))
     if troubles:
-        return _failed(run, nodes, targets, troubles)
+        away = farm.head is not None and node_name(run.farm, Role.HEAD) not in up
+        return _failed(run, nodes, targets, troubles, headless=away)
     if missing:
         return Configured(
             result=Result.SKIPPED,
@@ -221,12 +267,18 @@ def retire(run: Run) -> Note | None:
 
 
 def _failed(
-    run: Run, nodes: Nodes, targets: dict[str, Vm], troubles: dict[str, str]
+    run: Run,
+    nodes: Nodes,
+    targets: dict[str, Vm],
+    troubles: dict[str, str],
+    *,
+    headless: bool,
 ) -> Configured:
     """Put new workers that failed aside; leave all others, and say so.
 
     One that was configured before may have work. Where several failed and none came
-    through, it is what configures them that fails, and ending nodes mends nothing.
+    through, it is what configures them that fails; where the head is not ready, they
+    had nobody to join. Ending nodes mends neither.
     """
     workers = [
         name
@@ -237,7 +289,7 @@ def _failed(
     ]
     through = len(troubles) < len(targets)
     broken = len(workers) >= TRIPS_AT and not through
-    aside = [] if broken or run.stopped else workers
+    aside = [] if broken or headless or run.stopped else workers
     lines = []
     for name, trouble in sorted(troubles.items()):
         line = f"{name}: {trouble}"
@@ -246,7 +298,9 @@ def _failed(
             said = nodes.put_aside(vm.id, trouble, vm.mark.attempts)
             line = f"{line.rstrip('.')}. {said}"
         lines.append(line)
-    if broken:
+    if headless and workers:
+        lines.append("The head is not ready, so no worker was put aside.")
+    elif broken:
         lines.append(
             "No worker came through: what configures them is at fault, so none was put "
             "aside."
@@ -267,7 +321,13 @@ def _some(names: Sequence[str]) -> str:
 
 def _marking(run: Run, vm: Vm, configuration: str) -> Callable[[], None]:
     mark = replace(vm.mark, configured=configuration)
-    return lambda: run.patiently(lambda: run.world.cloud.mark(vm.id, mark))
+
+    def put() -> None:
+        # One that ended meanwhile needs no mark, and costs the others none.
+        with suppress(GoneError):
+            run.patiently(lambda: run.world.cloud.mark(vm.id, mark))
+
+    return put
 
 
 def _again(run: Run, vm_id: int) -> Vm:

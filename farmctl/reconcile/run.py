@@ -151,6 +151,7 @@ class Run:
         self.doubt = doubt
         self.notes: list[Note] = []
         self.again: PlanAgainError | None = None
+        self.booting: ChangeRouter | None = None
         self.stopped = ""
         self._stopped_by: FarmctlError | None = None
         self._guard = threading.Lock()

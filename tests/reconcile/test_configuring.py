@@ -1,6 +1,7 @@
 """Nodes are configured once they are ready, once, and each failure stays its own."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from insides import Insides
@@ -129,6 +130,40 @@ def test_a_playbook_that_fails_everywhere_costs_no_node(inside, insides):
     (step,) = outcome.of(Result.FAILED)
     assert "what configures them is at fault, so none was put aside" in step.reason
     assert not [vm for vm in inside.cloud.look().farm("alice").vms if vm.mark.aside]
+
+
+def test_a_worker_whose_head_is_not_ready_is_not_put_aside(
+    make_world, own, insides, opennebula
+):
+    brief = "deadlines: {running: 1s, ready: 1s}"
+    site = own.site.replace("deadlines: {running: 60s, ready: 60s}", brief)
+    world = make_world(own, site=site, guests=insides)
+    insides.break_("alice-wn-002", "alice-head did not give its munge key")
+    with opennebula.fault("boot", effect="never_ready", name="alice-head"):
+        outcome = apply(world, farm_of("alice"))
+    (step,) = [e for e in outcome.steps if isinstance(e.step, ConfigureNodes)]
+    assert step.result is Result.FAILED
+    assert step.reason.endswith("The head is not ready, so no worker was put aside.")
+    aside = [vm.name for vm in world.cloud.look().farm("alice").vms if vm.mark.aside]
+    assert aside == ["alice-head"]
+
+
+def test_what_others_marked_meanwhile_stays(make_world, own, tmp_path):
+    class Draining(Insides):
+        def configure(self, farm, guests, targets, report, give_up):
+            vm = next(
+                vm
+                for vm in world.cloud.look().farm("alice").vms
+                if vm.name == "alice-wn-001"
+            )
+            world.cloud.mark(vm.id, replace(vm.mark, draining=True))
+            return super().configure(farm, guests, targets, report, give_up)
+
+    world = make_world(own, guests=Draining(tmp_path))
+    apply(world, farm_of("alice"))
+    marks = {vm.name: vm.mark for vm in world.cloud.look().farm("alice").vms}
+    assert marks["alice-wn-001"].draining
+    assert {mark.configured for mark in marks.values()} == {"one"}
 
 
 def test_when_nobody_can_be_configured_the_nodes_are_there_all_the_same(

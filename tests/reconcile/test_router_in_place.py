@@ -12,6 +12,7 @@ from farmctl.model.nodes import Role, VmState
 from farmctl.model.steps import ChangeRouter
 from farmctl.plan import lines, saved
 from farmctl.reconcile import Options, Result, apply, make_plan, scale
+from farmctl.reconcile.progress import StepDone
 from farmctl.spec import canonical, from_canonical
 
 CALLS_OF_A_LOOK = 8
@@ -184,6 +185,46 @@ def test_a_router_that_is_off_takes_its_files_from_its_context(
 def wait_for(world, state):
     while router_in(world).state is not state:
         world.clock.sleep(0.05)
+
+
+def ready(opennebula, world):
+    opennebula.call("one.vm.update", router_in(world).id, 'READY="YES"', 1)
+
+
+def test_a_router_that_boots_while_its_files_change_gets_them_when_it_is_up(
+    inside, insides, opennebula
+):
+    with opennebula.fault("boot", effect="never_ready", name="alice-router"):
+        apply(inside, farm_of("alice"), Options(wait=False))
+        wait_for(inside, VmState.RUNNING)
+
+    def hear(event):
+        if isinstance(event, StepDone) and isinstance(event.step, ChangeRouter):
+            ready(opennebula, inside)
+
+    inside.progress.hear = hear
+    assert problems(apply(inside, with_forward(farm_of("alice")))) == []
+    router = router_in(inside)
+    assert "option src_dport '8443'" in firewall_of(router)
+    assert insides.files_of(router.id) == router.router_files
+    assert apply(inside, with_forward(farm_of("alice"))).steps == ()
+
+
+def test_a_router_that_nobody_waited_for_is_looked_after_by_the_next_plan(
+    inside, insides, opennebula
+):
+    with opennebula.fault("boot", effect="never_ready", name="alice-router"):
+        apply(inside, farm_of("alice"), Options(wait=False))
+        wait_for(inside, VmState.RUNNING)
+        apply(inside, with_forward(farm_of("alice")), Options(wait=False))
+    assert insides.lines == []
+    ready(opennebula, inside)
+    plan = make_plan(inside, with_forward(farm_of("alice")))
+    (step,) = [step for step in plan.steps if isinstance(step, ChangeRouter)]
+    assert step.because == "it may run other files than its context has"
+    apply(inside, with_forward(farm_of("alice")))
+    assert insides.files_of(router_in(inside).id) == router_in(inside).router_files
+    assert apply(inside, with_forward(farm_of("alice"))).steps == ()
 
 
 def test_a_suspended_router_is_started_and_then_changed(inside, insides, opennebula):

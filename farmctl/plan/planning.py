@@ -24,6 +24,7 @@ from farmctl.plan import (
     document,
     fingerprints,
     leftovers,
+    narrowing,
     nodes,
     objects,
     resolve,
@@ -84,14 +85,18 @@ def plan(
         if isinstance(step, ReplaceNode | RemoveNode)
     ]
     for_objects = objects.object_steps(target, view)
+    groups, narrowed = narrowing.around(
+        for_objects.groups, routed.before, view.farm(target.farm)
+    )
     unneeded = leftovers.surplus(target, view, ending=ending)
     waves = (
         for_objects.document,
-        for_objects.groups,
+        groups,
         for_objects.network,
         for_objects.templates,
         routed.early,
         routed.before,
+        narrowed,
         routed.nodes,
         routed.after,
         unneeded.objects,

@@ -11,6 +11,7 @@ COMMANDS = {
     "check": "Probe a farm: isolation, open ports, DHCP, DNS, nodes ready.",
     "ssh": "Log in to a node, or run a command in it.",
     "inventory": "Tell Ansible of the nodes that run.",
+    "simulate": "Replay recorded work, to choose the price of waiting.",
     "destroy": "End a farm, all of it.",
     "cloud": "Run the embedded cloud.",
     "schema": "Print the JSON Schema of farm or site files.",

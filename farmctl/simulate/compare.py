@@ -3,7 +3,7 @@
 The result is a value that `report` draws and that the command line prints.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farmctl.simulate.bounds import Bounds, bounds
@@ -43,6 +43,7 @@ class Comparison:
     cloud: CloudModel
     pools: tuple[tuple[str, int], ...]
     bounds: Bounds
+    prices: tuple[float, ...]
     runs: tuple[Run, ...]
 
     def best_peer(self, price: float) -> Run | None:
@@ -57,8 +58,10 @@ def compare(
     cloud: CloudModel,
     pools: Mapping[str, int],
     prices: Sequence[float] = PRICES,
+    own_policy: bool = True,
     peers: Sequence[str] = tuple(PEERS),
     period: float = 0.0,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
     """Replay the trace under farmctl at each price and under the named peers.
 
@@ -66,12 +69,29 @@ def compare(
         trace: The workload.
         cloud: The cloud; every policy meets the same draws.
         pools: Slots by pool; peers use the first pool only.
-        prices: Prices of waiting for farmctl's policy.
+        prices: Prices of waiting at which is measured, and for farmctl's policy.
+        own_policy: Whether farmctl's own policy is among them, once at each price.
         peers: Names from `catalogue.PEERS`.
         period: Seconds between farmctl's looks; 0 for event by event.
+        progress: Told before each replay how many are done, of how many, and the name.
+
+    Raises:
+        StuckError: If some work waits for ever, such as work that no pool fits.
     """
     shapes = dict(pools)
     first = next(iter(shapes.values()))
+    policies: list[tuple[Policy, float | None]] = []
+    if own_policy:
+        policies += [
+            (own(price, cloud=cloud, pools=shapes, period=period), price)
+            for price in prices
+        ]
+    policies += [(PEERS[name](), None) for name in peers]
+    runs: list[Run] = []
+    for done, (policy, price) in enumerate(policies):
+        if progress is not None:
+            progress(done, len(policies), policy.name)
+        runs.append(_run(trace, policy, price, cloud, shapes))
     return Comparison(
         trace=trace.name,
         jobs=len(trace.jobs),
@@ -79,24 +99,9 @@ def compare(
         cloud=cloud,
         pools=tuple(shapes.items()),
         bounds=bounds(trace, slots=first, turn=cloud.boot + cloud.stop),
-        runs=tuple(
-            _run(trace, policy, price, cloud, shapes)
-            for policy, price in _policies(cloud, shapes, prices, peers, period)
-        ),
+        prices=tuple(prices),
+        runs=tuple(runs),
     )
-
-
-def _policies(
-    cloud: CloudModel,
-    pools: dict[str, int],
-    prices: Sequence[float],
-    peers: Sequence[str],
-    period: float,
-) -> Iterator[tuple[Policy, float | None]]:
-    for price in prices:
-        yield own(price, cloud=cloud, pools=pools, period=period), price
-    for name in peers:
-        yield PEERS[name](), None
 
 
 def _run(

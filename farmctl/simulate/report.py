@@ -4,7 +4,7 @@ from html import escape
 
 from farmctl.simulate.compare import Comparison, Run
 from farmctl.simulate.drawing import Curve, chart, scatter
-from farmctl.simulate.measures import PRICES, Measures
+from farmctl.simulate.measures import Measures
 from farmctl.simulate.trace import DAY
 
 SHOWN = 5
@@ -29,8 +29,19 @@ font-size:14px}
 """
 
 
-def html(comparison: Comparison) -> str:
-    """Return the report as one self-contained page."""
+def html(*comparisons: Comparison) -> str:
+    """Return the report as one self-contained page, a part for each workload."""
+    names = escape(", ".join(comparison.trace for comparison in comparisons))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>Replay of {names}</title><style>{STYLE}</style></head><body>
+{"".join(_part(comparison) for comparison in comparisons)}
+</body></html>
+"""
+
+
+def _part(comparison: Comparison) -> str:
     name = escape(comparison.trace)
     cloud = comparison.cloud
     shapes = ", ".join(f"{pool} of {slots} slots" for pool, slots in comparison.pools)
@@ -41,11 +52,7 @@ def html(comparison: Comparison) -> str:
     reached = (
         f" and a clairvoyant schedule has {upper:,.0f}" if upper is not None else ""
     )
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<title>Replay of {name}</title><style>{STYLE}</style></head><body>
-<h1>Replay of {name}</h1>
+    return f"""<h1>Replay of {name}</h1>
 <p>{comparison.jobs:,} jobs, {comparison.tasks:,} tasks, {work:,.0f} core-hours, on
 {escape(shapes)}. A boot takes {cloud.boot:g} s{spread}, a stop {cloud.stop:g} s;
 {quota}; {100 * cloud.failures:g} % of boots fail; room on standby for
@@ -63,7 +70,6 @@ core-hours for each hour that a task waits. The best of a column is underlined.<
 {_waits(comparison)}
 <h2>What waiting costs to avoid</h2>
 {_frontier(comparison)}
-</body></html>
 """
 
 
@@ -87,15 +93,15 @@ def _table(comparison: Comparison) -> str:
     ]
     best = {
         price: min((run.measures.cost(price) for run in comparison.runs), default=0.0)
-        for price in PRICES
+        for price in comparison.prices
     }
-    head = "".join(f"<th scope=col>C{price}</th>" for price in PRICES)
+    head = "".join(f"<th scope=col>C{price:g}</th>" for price in comparison.prices)
     head += "<th scope=col>Waste / bound</th>"
     head += "".join(f"<th scope=col>{name}</th>" for name, _ in columns)
     rows: list[str] = []
     for at, run in enumerate(comparison.runs):
         costs = "".join(
-            _cost(run.measures, price, best=best[price]) for price in PRICES
+            _cost(run.measures, price, best=best[price]) for price in comparison.prices
         )
         ratio = run.measures.waste / max(comparison.bounds.lower, 1e-9)
         rest = "".join(f"<td>{cells[at]}</td>" for _, cells in columns)
@@ -127,7 +133,7 @@ def _churn(run: Run, jobs: int) -> str:
 def _chosen(comparison: Comparison) -> list[Run]:
     """Return our runs, then the peer that is best at each price."""
     chosen = [run for run in comparison.runs if run.price is not None]
-    for price in PRICES:
+    for price in comparison.prices:
         best = comparison.best_peer(price)
         if best is not None and best not in chosen:
             chosen.append(best)

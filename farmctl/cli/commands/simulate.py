@@ -1,0 +1,470 @@
+"""`farmctl simulate`: recorded work replayed under our policy and the peers' rules.
+
+Reads traces, replays, prints; no cloud is asked. The replay is `farmctl.simulate`'s,
+and in it decides the same core that sizes real farms.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from farmctl.cli import documents, terminal
+from farmctl.cli.options import Duration, json_option
+from farmctl.cli.text import counted
+from farmctl.errors import FarmctlError
+
+if TYPE_CHECKING:
+    from farmctl.simulate.compare import Comparison, Run
+    from farmctl.simulate.trace import Trace
+
+ALL, NONE = "all", "none"
+SECOND = 1.0
+
+
+class _Listed(click.ParamType[Any]):
+    """Comma-separated values, each read by `one`."""
+
+    def __init__(self, name: str, one: Any) -> None:
+        self.name = name
+        self._one = one
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = []
+        for part in value.split(","):
+            try:
+                read = self._one(part.strip())
+            except ValueError:
+                self.fail(f"{part.strip()!r} is no number.", param, ctx)
+            if not 0 < read < 1e9:  # noqa: PLR2004 - rather a slip than a wish
+                self.fail(f"{part.strip()} is out of range.", param, ctx)
+            if read not in found:
+                found.append(read)
+        return tuple(found)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  farmctl simulate accounting.csv
+  farmctl simulate accounting.csv --slots 8 --price 1,5,20 --report replay.html
+  sacct -aPX -S 2026-10-01 -E now -o JobID,User,Submit,Elapsed,AllocCPUS > jobs.txt
+  farmctl simulate jobs.txt --slots 8,1 --peers clues,karpenter --boot 4m --json
+"""
+)
+@click.argument(
+    "traces",
+    metavar="TRACE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
+@click.option(
+    "--price",
+    "prices",
+    metavar="P,...",
+    type=_Listed("prices", float),
+    default="1,5,20",
+    show_default=True,
+    help="Prices of waiting: core-hours that an hour of a waiting task is worth.",
+)
+@click.option(
+    "--peers",
+    metavar="NAME,...",
+    default=ALL,
+    show_default=True,
+    help="Rules of other projects to replay beside ours; all, none, or their names.",
+)
+@click.option(
+    "--policy/--no-policy",
+    "with_policy",
+    default=True,
+    help="Replay farmctl's own policy, once at each price.  [default: policy]",
+)
+@click.option(
+    "--slots",
+    metavar="N,...",
+    type=_Listed("slots", int),
+    default="4",
+    show_default=True,
+    help="Slots of a node; several make a ladder of shapes, of which peers use the "
+    "first.",
+)
+@click.option(
+    "--boot",
+    metavar="TIME",
+    type=Duration(),
+    default="300s",
+    show_default=True,
+    help="From the request for a node until it takes work.",
+)
+@click.option(
+    "--stop",
+    metavar="TIME",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="From a node's end until its slots cost nothing.",
+)
+@click.option(
+    "--spread",
+    metavar="SIGMA",
+    type=click.FloatRange(0, 3),
+    default=0.0,
+    help="How much boot times vary: the sigma of their logarithm.  [default: 0]",
+)
+@click.option(
+    "--failures",
+    metavar="PERCENT",
+    type=click.FloatRange(0, 90),
+    default=0.0,
+    help="Boots that end in nothing.  [default: 0]",
+)
+@click.option(
+    "--quota",
+    metavar="SLOTS",
+    type=click.IntRange(1),
+    help="Slots that may exist at once.  [default: no limit]",
+)
+@click.option(
+    "--standby",
+    metavar="SLOTS",
+    type=click.IntRange(0),
+    default=0,
+    help="Slots that may wait suspended; used by our policy only.  [default: 0]",
+)
+@click.option(
+    "--resume",
+    metavar="TIME",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    help="From standby until a node takes work.",
+)
+@click.option(
+    "--poll",
+    metavar="TIME",
+    type=Duration(),
+    help="Time between our looks at the farm.  [default: at each change]",
+)
+@click.option(
+    "--idle-cost",
+    metavar="AMOUNT",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    help="What a core-hour costs, for costs in your money.  [default: core-hours]",
+)
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="A job's cores must be on one node, instead of each where there is room.",
+)
+@click.option(
+    "--days",
+    metavar="N",
+    type=click.FloatRange(0, min_open=True),
+    help="Replay the first N days of each trace only.",
+)
+@click.option(
+    "--report",
+    metavar="FILE.html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write tables and pictures to one HTML file.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@json_option
+def command(
+    traces: tuple[Path, ...],
+    *,
+    prices: tuple[float, ...],
+    peers: str,
+    slots: tuple[int, ...],
+    days: float | None,
+    report: Path | None,
+    idle_cost: float,
+    with_policy: bool,
+    whole: bool,
+    quiet: bool,
+    as_json: bool,
+    **cloud: Any,
+) -> None:
+    """Replay recorded work under our policy and under other projects' rules.
+
+    A TRACE is a CSV file with the columns submit, run and cores (and user, which the
+    forecast needs), SWF, or what `sacct --parsable2` prints; gzipped or not. No cloud
+    is asked.
+
+    C at a price is what a policy wastes (boots, empty nodes, free slots beside work)
+    plus that price for each hour that a task waits, in core-hours.
+
+    Exit status: 0 all were replayed, 2 a file or an option has mistakes.
+    """
+    from farmctl.simulate.compare import compare  # noqa: PLC0415 - when needed only
+    from farmctl.simulate.engine import StuckError  # noqa: PLC0415 - when needed only
+
+    names = _peers(peers)
+    if report is not None and not (report.parent.is_dir()):
+        raise click.UsageError(f"--report: there is no folder {report.parent}.")
+    if not names and not with_policy:
+        raise click.UsageError("Nothing to replay: --no-policy and no peers.")
+    show = _Progress(quiet=quiet)
+    loaded = _read(traces, whole=whole, days=days)
+    found: list[Comparison] = []
+    for trace in loaded:
+        try:
+            found.append(
+                compare(
+                    trace,
+                    cloud=_cloud(cloud),
+                    pools={f"{count}-slot": count for count in slots},
+                    prices=prices,
+                    own_policy=with_policy,
+                    peers=names,
+                    period=cloud["poll"] or 0.0,
+                    progress=show.on(trace.name),
+                )
+            )
+        except StuckError as error:
+            raise FarmctlError(
+                f"{trace.name}: {error}.",
+                hint="With --whole each job must fit one node; --slots and --quota say "
+                "how large that is.",
+            ) from error
+    show.end()
+    if report is not None:
+        _write(report, found)
+    if as_json:
+        terminal.print_json(_json(found, idle_cost))
+        return
+    for at, comparison in enumerate(found):
+        _show(comparison, idle_cost, first=at == 0)
+    if report is not None:
+        terminal.say(f"The report is in {report}.")
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    from farmctl.simulate.peers.catalogue import PEERS  # noqa: PLC0415 - when needed
+
+    if text == ALL:
+        return tuple(PEERS)
+    if text == NONE:
+        return ()
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in PEERS:
+            raise click.UsageError(
+                f"--peers: no rule is called {name!r}; there are {', '.join(PEERS)}."
+            )
+    return names
+
+
+def _read(paths: Sequence[Path], *, whole: bool, days: float | None) -> "list[Trace]":
+    """Read all, and name the mistakes of all files at once."""
+    from farmctl.errors import InputError, Mistake  # noqa: PLC0415 - beside reading
+    from farmctl.simulate.reading import read  # noqa: PLC0415 - when needed only
+
+    traces: list[Trace] = []
+    mistakes: list[Mistake] = []
+    for path in paths:
+        try:
+            trace = read(path, whole=whole)
+        except InputError as error:
+            mistakes += error.mistakes
+            continue
+        if days is not None:
+            trace = trace.window(0, days)
+            if not trace.jobs:
+                mistakes.append(
+                    Mistake(
+                        file=str(path),
+                        message=f"no job came in the first {days:g} days.",
+                    )
+                )
+        traces.append(trace)
+    if mistakes:
+        raise InputError(mistakes)
+    return traces
+
+
+def _cloud(options: Mapping[str, Any]) -> Any:
+    from farmctl.simulate.cloudmodel import CloudModel  # noqa: PLC0415 - when needed
+
+    return CloudModel(
+        boot=max(options["boot"], SECOND),
+        stop=options["stop"],
+        spread=options["spread"],
+        failures=options["failures"] / 100,
+        quota=options["quota"],
+        standby=options["standby"],
+        resume=max(options["resume"], SECOND),
+    )
+
+
+class _Progress:
+    """One line on standard error that says which replay is under way."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._console = terminal.err()
+        self._quiet = quiet
+        self._began = time.monotonic()
+        self._lively = self._console.is_terminal and not self._console.is_dumb_terminal
+
+    def on(self, trace: str) -> Any:
+        """Return what `compare` calls before each replay."""
+
+        def told(done: int, total: int, policy: str) -> None:
+            if self._quiet:
+                return
+            seconds = time.monotonic() - self._began
+            text = f"{trace}: {done + 1} of {total}, {policy} ({seconds:.0f} s)"
+            if self._lively:
+                line = terminal.shown(self._console, text).plain
+                self._console.file.write(f"\r\x1b[2K{line[: self._console.width - 1]}")
+                self._console.file.flush()
+            elif done == 0:
+                terminal.say(f"{trace}: {counted(total, 'replay')}")
+
+        return told
+
+    def end(self) -> None:
+        """Leave no line behind."""
+        if self._lively and not self._quiet:
+            self._console.file.write("\r\x1b[2K")
+            self._console.file.flush()
+
+
+def _write(path: Path, found: "Sequence[Comparison]") -> None:
+    from farmctl.simulate.report import html  # noqa: PLC0415 - when needed only
+
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(html(*found), encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise FarmctlError(
+            f"{path} cannot be written: {error.strerror or error}."
+        ) from error
+
+
+def _show(comparison: "Comparison", idle_cost: float, *, first: bool) -> None:
+    console = terminal.out()
+    if not first:
+        console.print()
+    cloud, bound = comparison.cloud, comparison.bounds
+    shapes = " or ".join(str(slots) for _, slots in comparison.pools)
+    terminal.line(
+        console,
+        terminal.shown(
+            console,
+            f"{comparison.trace}: {counted(comparison.jobs, 'job')}, nodes of {shapes} "
+            f"slots, {cloud.boot:g} s to boot; without any waiting no rule can waste "
+            f"less than {bound.lower:,.0f} core-hours",
+            style="strong",
+        ),
+    )
+    best = {
+        price: min(run.measures.cost(price) for run in comparison.runs)
+        for price in comparison.prices
+    }
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("policy", header_style="quiet")
+    for price in comparison.prices:
+        table.add_column(f"C{price:g}", justify="right", header_style="quiet")
+    for head in ("waste", "/ bound", "wait h", "mean s", "p95 s", "starts"):
+        table.add_column(head, justify="right", header_style="quiet")
+    for run in comparison.runs:
+        figures = run.measures
+        cells = []
+        for price in comparison.prices:
+            cost = figures.cost(price)
+            style = "ready" if cost <= best[price] else ""
+            cells.append(Text(f"{cost * idle_cost:,.0f}", style=style))
+        table.add_row(
+            terminal.shown(
+                console,
+                figures.policy,
+                style="strong" if run.price is not None else "",
+            ),
+            *cells,
+            f"{figures.waste * idle_cost:,.0f}",
+            f"{figures.waste / max(bound.lower, 1e-9):.2f}",
+            f"{figures.waiting:,.0f}",
+            f"{figures.wait_mean:,.0f}",
+            f"{figures.wait_p95:,.0f}",
+            f"{figures.starts:,}",
+        )
+    terminal.put(console, table)
+    for price in comparison.prices:
+        said = _against(comparison, price)
+        if said:
+            terminal.line(console, terminal.shown(console, said))
+
+
+def _against(comparison: "Comparison", price: float) -> str:
+    """Return how our policy at its own price stands to the best of the others."""
+    peer = comparison.best_peer(price)
+    ours = next((run for run in comparison.runs if run.price == price), None)
+    if peer is None or ours is None:
+        return ""
+    change = 100 * (ours.measures.cost(price) / peer.measures.cost(price) - 1)
+    word = "more" if change > 0 else "less"
+    return (
+        f"At a price of {price:g} farmctl costs {abs(change):.1f} % {word} than the "
+        f"best of the others, {peer.measures.policy}."
+    )
+
+
+def _json(found: "Sequence[Comparison]", idle_cost: float) -> dict[str, Any]:
+    return documents.head("simulate") | {
+        "traces": [
+            {
+                "name": comparison.trace,
+                "jobs": comparison.jobs,
+                "tasks": comparison.tasks,
+                "slots": [slots for _, slots in comparison.pools],
+                "boot_seconds": comparison.cloud.boot,
+                "bound_core_hours": comparison.bounds.lower,
+                "clairvoyant_core_hours": comparison.bounds.upper,
+                "runs": [_run(comparison, run, idle_cost) for run in comparison.runs],
+            }
+            for comparison in found
+        ]
+    }
+
+
+def _run(comparison: "Comparison", run: "Run", idle_cost: float) -> dict[str, Any]:
+    figures = run.measures
+    return {
+        "policy": figures.policy,
+        "price": run.price,
+        "costs": [
+            {"price": price, "cost": figures.cost(price) * idle_cost}
+            for price in comparison.prices
+        ],
+        "waste_core_hours": figures.waste,
+        "boot_core_hours": figures.boots,
+        "empty_core_hours": figures.empty,
+        "beside_work_core_hours": figures.part,
+        "draining_core_hours": figures.drained,
+        "standby_core_hours": figures.parked,
+        "waste_to_bound": figures.waste / max(comparison.bounds.lower, 1e-9),
+        "waiting_hours": figures.waiting,
+        "wait_mean_seconds": figures.wait_mean,
+        "wait_p50_seconds": figures.wait_p50,
+        "wait_p95_seconds": figures.wait_p95,
+        "wait_p99_seconds": figures.wait_p99,
+        "starts": figures.starts,
+        "wakes": figures.wakes,
+        "failed_boots": figures.failures,
+        "most_slots": figures.peak,
+    }

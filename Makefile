@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint format test test-real conformance demo bench docs clean
+.PHONY: help setup check lint format test test-real conformance demo demo-real bench docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -55,6 +55,9 @@ conformance: setup  ## the OpenNebula contract, on $$ONE_XMLRPC or the embedded 
 
 demo: setup  ## Torino's farms on the embedded cloud, in under a minute
 	@PATH="$(CURDIR)/$(BIN):$$PATH" inventories/examples/demo.sh
+
+demo-real: setup  ## a batch farm of real nodes from nothing to jobs and back, as root
+	@PATH="$(CURDIR)/$(BIN):$$PATH" inventories/examples/real/demo.sh
 
 bench: setup  ## measure against floors taken in the same run
 	@$(BIN)/python tests/bench/run.py

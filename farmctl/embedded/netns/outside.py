@@ -17,6 +17,8 @@ NAME: Final = "outside"
 TREE: Final = "tree:debian-12"
 DOMAIN: Final = "example.net"
 """`outside.example.net`, `www.example.net` and `ntp.example.net` are its names."""
+POOL: Final = "pool.ntp.org"
+"""It is every time server of this pool as well, as routers ask there for the time."""
 
 _WEB = """\
 import http.server, sys
@@ -63,7 +65,7 @@ def write(root: Path, *, address: str, public: str) -> None:
         "echo 1 >/proc/sys/net/ipv4/ip_forward\n"
         "dnsmasq --keep-in-foreground --log-facility=- --no-resolv --no-hosts "
         f"--pid-file= --bind-interfaces --listen-address={address} "
-        f"--host-record={names},{address} &\n"
+        f"--host-record={names},{address} --address=/{POOL}/{address} &\n"
         "chronyd -x -n -f /etc/farmctl-chrony.conf &\n"
         "python3 /etc/farmctl-web.py &\n"
         "wait\n"

@@ -17,13 +17,17 @@ VERSION = 1
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
+_ORDER = "pools"
+
 _FILE = "the farm's record in OpenNebula"
 
 
 def canonical(farm: Farm) -> dict[str, Json]:
     """Return the farm as JSON; two farms that say the same give the same."""
     dumped = farm.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {"v": VERSION, "farm": cast("Json", dumped)}
+    # Which pool comes first says where jobs go; what keeps JSON may sort its keys.
+    order = cast("Json", list(farm.pools))
+    return {"v": VERSION, "farm": cast("Json", dumped), _ORDER: order}
 
 
 def from_canonical(record: object) -> Farm:
@@ -43,12 +47,23 @@ def from_canonical(record: object) -> Farm:
     if not isinstance(values, dict):
         raise _refusal("is no record of a farm.")
     try:
-        return Farm.model_validate(values)
+        return Farm.model_validate(_ordered(values, record.get(_ORDER)))
     except ValidationError as error:
         nowhere = unplaced(values, file=_FILE)
         raise InputError(
             wording.mistakes(error, nowhere, Farm) + wording.told_rules(error, nowhere)
         ) from error
+
+
+def _ordered(values: dict[str, Json], order: object) -> dict[str, Json]:
+    """Return the farm with its pools as they stood in its file, as far as is known."""
+    pools = values.get("pools")
+    if not isinstance(pools, dict) or not isinstance(order, list):
+        return values
+    known = {
+        name: pools[name] for name in order if isinstance(name, str) and name in pools
+    }
+    return {**values, "pools": known | pools}
 
 
 def _refusal(message: str, hint: str = "") -> InputError:

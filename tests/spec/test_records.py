@@ -53,7 +53,20 @@ def test_a_record_says_everything_in_words(farm_text):
             "ssh_keys": [],
             "variables": {},
         },
+        "pools": ["wn"],
     }
+
+
+def test_pools_come_back_in_the_order_of_the_file(farm_text):
+    farm = parse_farm(farm_text)
+    shape = farm.pools["wn"]
+    farm = farm.model_copy(update={"pools": {"wn": shape, "big": shape, "a": shape}})
+    kept = json.loads(json.dumps(canonical(farm), sort_keys=True))
+    assert list(from_canonical(kept).pools) == ["wn", "big", "a"]
+    del kept["pools"]  # as an earlier farmctl wrote it
+    assert list(from_canonical(kept).pools) == ["a", "big", "wn"]
+    kept["pools"] = [["wn"], "gone", "big", 7]
+    assert list(from_canonical(kept).pools) == ["big", "a", "wn"]
 
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True).filter(

@@ -1,0 +1,34 @@
+"""One cloud with two farms for all tests of this folder."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("testinfra", reason="pytest-testinfra is not installed")
+
+from farmland import Farmland  # it needs testinfra
+
+from farmctl.testing import demand_root
+
+
+@pytest.fixture(scope="session")
+def _farmland(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farmland]:
+    demand_root()
+    for program in ("ssh", "nft", "ip", "debootstrap"):
+        if shutil.which(program) is None:
+            pytest.skip(f"real farms need {program}")
+    made = Farmland(tmp_path_factory.mktemp("farms"))
+    made.prepare()
+    made.cloud.start()
+    try:
+        made.apply("alice", "bob")
+        yield made
+    finally:
+        made.cloud.stop()
+
+
+@pytest.fixture
+def land(_farmland: Farmland) -> Farmland:
+    """Both farms, as their files declare them; each test leaves them so."""
+    return _farmland

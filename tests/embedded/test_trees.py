@@ -224,6 +224,38 @@ def test_a_key_in_armour_is_read_as_gpgv_wants_it(tmp_path):
         debian.keys(gone)
 
 
+def builder_of(made, tmp_path):
+    tree, work = tmp_path / "tree", tmp_path / "work"
+    (tree / "etc/apt").mkdir(parents=True)
+    runner = contained.Runner(log=tmp_path / "log", folder=tmp_path, lock=-1)
+    return debian.Builder(
+        made, folder=tree, work=work, runner=runner, say=lambda _line: None
+    )
+
+
+def test_no_password_of_the_machines_mirror_gets_into_a_tree(recipe, tmp_path):
+    builder = builder_of(recipe("suite: bookworm"), tmp_path)
+    uri = "https://farm:s3cret@mirror.example.org/debian"
+    builder._sources([Source(uri=uri, suite="bookworm")])
+    text = (tmp_path / "tree/etc/apt/sources.list.d/debian.list").read_text()
+    assert text == "deb https://mirror.example.org/debian bookworm main\n"
+
+
+def test_a_recipes_file_goes_nowhere_but_into_the_tree(recipe, tmp_path):
+    made = recipe("suite: bookworm", files={"var/run/mine": "x", "lib/good": "y"})
+    builder = builder_of(made, tmp_path)
+    machine, tree = tmp_path / "machine", tmp_path / "tree"
+    machine.mkdir()
+    (tree / "usr/lib").mkdir(parents=True)
+    (tree / "var").mkdir()
+    (tree / "lib").symlink_to("usr/lib")
+    (tree / "var/run").symlink_to(machine)
+    with pytest.raises(NotPossibleError, match="a link leads var/run/mine out of it"):
+        builder._lay_files(made.folder / "files")
+    assert list(machine.iterdir()) == []
+    assert (tree / "usr/lib/good").read_text() == "y"
+
+
 def test_a_tree_is_whole_or_not_there(tmp_path):
     def half(folder):
         (folder / "tree/etc").mkdir()
@@ -283,6 +315,17 @@ def test_prune_takes_what_nobody_used_and_nothing_else(tmp_path):
         "kept-1",
         "new-1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "path"),
+    [
+        ("/root/.cache/farmctl/trees/a-1", "/root/.cache/farmctl/trees/a-1"),
+        (r"/a\040b\134\054c\134:d\134\134e/l", "/a b,c:d\\e/l"),
+    ],
+)
+def test_a_mounted_tree_is_known_however_the_kernel_writes_its_path(shown, path):
+    assert store.lower_layers(f"{shown}:/x") == [path, "/x"]
 
 
 def test_a_used_tree_counts_as_new(tmp_path):

@@ -134,7 +134,7 @@ class Builder:
         Raises:
             NotPossibleError: a step failed; the message has the end of the log.
         """
-        self._work.mkdir()
+        self._work.mkdir(mode=0o700)  # apt's proxies may hold passwords
         signed = self._signed(mirrors)
         if base is None:
             self._bootstrap(signed[0])
@@ -195,11 +195,24 @@ class Builder:
         )
 
     def _lay_files(self, files: Path) -> None:
-        """Lay the recipe's files over the tree: root's, what starts with #! runs."""
+        """Lay the recipe's files over the tree: root's, what starts with #! runs.
+
+        Raises:
+            NotPossibleError: a link in the tree leads one out of it.
+        """
         for path in sorted(files.rglob("*")):
-            target = self._folder / path.relative_to(files)
+            name = path.relative_to(files)
+            target = self._folder / name
+            if not target.parent.resolve().is_relative_to(self._folder.resolve()):
+                # This is done outside: /run of the machine would be the one written to.
+                raise NotPossibleError(
+                    f"The image tree {self._recipe.name} cannot be made: a link leads "
+                    f"{name} out of it.",
+                    hint=f"Name the folder below {FILES} that {name.parent} leads to.",
+                )
             if path.is_dir() and not path.is_symlink():
-                target.mkdir(exist_ok=True)
+                if not target.is_symlink():
+                    target.mkdir(exist_ok=True)
                 continue
             target.unlink(missing_ok=True)
             if path.is_symlink():
@@ -217,7 +230,9 @@ class Builder:
         lines = []
         for source in mirrors:
             plain = Source(
-                uri=source.uri, suite=source.suite, components=source.components
+                uri=sources.without_password(source.uri),
+                suite=source.suite,
+                components=source.components,
             )
             lines.append(f"{plain.line}\n")
         (folder / "sources.list.d").mkdir(exist_ok=True)

@@ -178,6 +178,13 @@ def fetching() -> str:
     return "\n".join(lines) + "\n"
 
 
+def without_password(uri: str) -> str:
+    """Return a source's address without the user and password that may stand in it."""
+    scheme, sign, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{sign}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def proxy(uri: str) -> str:
     """Return the proxy that apt would take for `uri`, empty if it takes none."""
     scheme, _, rest = uri.partition("://")

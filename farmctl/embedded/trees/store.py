@@ -8,6 +8,7 @@ that what a killed build left is removed only when the last of them is dead.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -18,6 +19,9 @@ from farmctl.errors import NotPossibleError
 _BUILDING = ".building-"
 _WAITING = 0.2
 _DAY = 86_400.0
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_BETWEEN = re.compile(r"(?<!\\134):")
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def usual_cache() -> Path:
@@ -171,6 +175,19 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def lower_layers(text: str) -> list[str]:
+    """Return the paths in a `lowerdir` of mountinfo.
+
+    The kernel writes blanks and backslashes as octal numbers there, and overlayfs puts
+    a backslash before what stands for more than itself.
+    """
+    plain = (
+        _OCTAL.sub(lambda found: chr(int(found[1], 8)), each)
+        for each in _BETWEEN.split(text)
+    )
+    return [_ESCAPED.sub(r"\1", each) for each in plain]
+
+
 def _mounted() -> set[str]:
     """Folders that are a mount's source or lower layer in any process's view."""
     seen: set[str] = set()
@@ -183,5 +200,5 @@ def _mounted() -> set[str]:
             for option in line.rpartition(" ")[2].split(","):
                 name, _, value = option.partition("=")
                 if name == "lowerdir":
-                    seen.update(value.split(":"))
+                    seen.update(lower_layers(value))
     return seen

@@ -14,16 +14,23 @@ DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 4")
 WIDTH, HEIGHT = 960, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 44
 
+FEW_DECADES = 3000
+"""Below this ratio of an axis' ends, 2 and 5 are ticks beside 1."""
+
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """A named curve; `steps`: it keeps each value until the next."""
+    """A named curve; `steps`: it keeps each value until the next.
+
+    `filled`: the area below it is drawn instead of a line.
+    """
 
     name: str
     points: Points
     steps: bool = False
+    filled: bool = False
 
 
 def chart(
@@ -37,19 +44,26 @@ def chart(
     """Return the curves as one SVG picture with axes and a legend below it."""
     frame = _Frame([curve.points for curve in curves], logarithmic=logarithmic)
     parts = [frame.axes(across, up)]
+    keys: list[str] = []
     for at, curve in enumerate(curves):
-        dash = f' stroke-dasharray="{DASHES[at % 7]}"' if DASHES[at % 7] else ""
-        parts.append(
-            f'<path d="{frame.path(curve.points, steps=curve.steps)}" fill="none" '
-            f'stroke="{COLOURS[at % 7]}" stroke-width="1.8"{dash}/>'
+        lines = sum(not earlier.filled for earlier in curves[:at])
+        colour, dash = COLOURS[at % 7], DASHES[lines % 7]
+        path = frame.path(curve.points, steps=curve.steps)
+        if curve.filled:
+            ink = f'fill="{colour}" fill-opacity="0.35" stroke="none"'
+            if curve.points:
+                path = frame.ground(curve.points, path)
+            key = f'<path d="M0 0H36V10H0Z" class="area" {ink}/>'
+        else:
+            dashed = f' stroke-dasharray="{dash}"' if dash else ""
+            ink = f'fill="none" stroke="{colour}" stroke-width="1.6"{dashed}'
+            key = f'<path d="M0 5H36" {ink}/>'
+        parts.append(f'<path d="{path}" {ink}/>')
+        keys.append(
+            f'<li><svg width="36" height="10" aria-hidden="true">{key}</svg> '
+            f"{escape(curve.name)}</li>"
         )
-    keys = "".join(
-        f'<li><svg width="36" height="10" aria-hidden="true"><path d="M0 5H36" '
-        f'stroke="{COLOURS[at % 7]}" stroke-width="3" '
-        f'stroke-dasharray="{DASHES[at % 7]}"/></svg> {escape(curve.name)}</li>'
-        for at, curve in enumerate(curves)
-    )
-    return f'{_svg(parts, title)}<ul class="key">{keys}</ul>'
+    return f'{_svg(parts, title)}<ul class="key">{"".join(keys)}</ul>'
 
 
 def scatter(
@@ -65,6 +79,7 @@ def scatter(
     """
     frame = _Frame([[(x, y) for _, x, y, _ in points]], logarithmic=True, both=True)
     parts = [frame.axes(across, up)]
+    taken = [_Box(frame.x(x) - 6, frame.y(y) - 6, 12, 12) for _, x, y, _ in points]
     for name, x, y, ours in points:
         left, top = frame.x(x), frame.y(y)
         if ours:
@@ -74,14 +89,43 @@ def scatter(
             )
         else:
             mark = f'<circle cx="{left:.1f}" cy="{top:.1f}" r="4" fill="{COLOURS[0]}"/>'
-        end = left > WIDTH - 180
+        box = _label(left, top, 6.6 * len(name), taken)
+        taken.append(box)
         parts.append(
             f"<g><title>{escape(name)}: {x:.0f}, {y:.0f}</title>{mark}"
-            f'<text x="{left + (-8 if end else 8):.1f}" y="{top + 4:.1f}"'
-            f"{' text-anchor=' + chr(34) + 'end' + chr(34) if end else ''}>"
-            f"{escape(name)}</text></g>"
+            f'<text x="{box.left:.1f}" y="{box.top + 10:.1f}">{escape(name)}</text></g>'
         )
     return _svg(parts, title)
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def hits(self, other: "_Box") -> bool:
+        return (
+            self.left < other.left + other.width
+            and other.left < self.left + self.width
+            and self.top < other.top + other.height
+            and other.top < self.top + self.height
+        )
+
+
+def _label(x: float, y: float, width: float, taken: Sequence[_Box]) -> _Box:
+    """Return where a point's name stands: beside it, or where nothing else does."""
+    places = [
+        _Box(left, y + down, width, 12.0)
+        for down in (-6.0, -20.0, 8.0, -34.0, 22.0, -48.0, 36.0)
+        for left in (x + 9, x - 9 - width)
+        if LEFT <= left <= WIDTH - width and 0 <= y + down <= HEIGHT - BOTTOM - 12
+    ]
+    for place in places:
+        if not any(place.hits(other) for other in taken):
+            return place
+    return places[0] if places else _Box(x + 9, y - 6, width, 12.0)
 
 
 class _Frame:
@@ -116,6 +160,11 @@ class _Frame:
                 parts.append(f"L{left} {top}")
         return "".join(parts)
 
+    def ground(self, points: Points, path: str) -> str:
+        """Return `path` closed along the bottom of the picture."""
+        low = HEIGHT - BOTTOM
+        return f"{path}V{low}H{self.x(points[0][0]):.1f}Z"
+
     def axes(self, across: str, up: str) -> str:
         parts: list[str] = []
         for value in _ticks(self._x, logarithmic=self._log_x):
@@ -123,14 +172,14 @@ class _Frame:
             parts.append(
                 f'<path class="grid" d="M{left} {TOP}V{HEIGHT - BOTTOM}"/>'
                 f'<text x="{left}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
-                f"{value:g}</text>"
+                f"{value:,g}</text>"
             )
         for value in _ticks(self._y, logarithmic=self._log_y):
             top = f"{self.y(value):.1f}"
             parts.append(
                 f'<path class="grid" d="M{LEFT} {top}H{WIDTH - RIGHT}"/>'
                 f'<text x="{LEFT - 6}" y="{float(top) + 4:.1f}" text-anchor="end">'
-                f"{value:g}</text>"
+                f"{value:,g}</text>"
             )
         parts.append(
             f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 8}" '
@@ -152,9 +201,9 @@ def _svg(parts: Sequence[str], title: str) -> str:
 def _reach(values: Sequence[float], *, logarithmic: bool) -> tuple[float, float]:
     if logarithmic:
         positive = [value for value in values if value > 0] or [1.0]
-        low = 10.0 ** floor(log10(min(positive)))
-        high = max(max(positive) * 1.1, low * 10)
-        return low, high
+        scale = 10.0 ** floor(log10(min(positive)))
+        low = max(scale * part for part in (1, 2, 5) if scale * part <= min(positive))
+        return low, max(max(positive) * 1.2, low * 10)
     low, high = min(0.0, *values), max(values)
     return low, (high * 1.05 if high > low else low + 1)
 
@@ -169,10 +218,12 @@ def _share(value: float, reach: tuple[float, float], *, logarithmic: bool) -> fl
 def _ticks(reach: tuple[float, float], *, logarithmic: bool) -> list[float]:
     low, high = reach
     if logarithmic:
-        found, value = [], low
-        while value <= high:
-            found.append(value)
-            value *= 10
+        scale = 10.0 ** floor(log10(low))
+        found: list[float] = []
+        parts = (1, 2, 5) if high / low < FEW_DECADES else (1,)
+        while scale <= high:
+            found += [scale * part for part in parts if low <= scale * part <= high]
+            scale *= 10
         return found
     step: float = 10.0 ** floor(log10(high - low))
     for part in (1, 2, 5):

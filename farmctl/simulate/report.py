@@ -10,12 +10,15 @@ from farmctl.simulate.trace import DAY
 SHOWN = 5
 """Curves in one picture; more cannot be told apart."""
 
+FAR = 15
+"""A policy that wastes so many times the least would press the others together."""
+
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;
+body{font:16px/1.5 system-ui,sans-serif;max-width:1320px;margin:2rem auto;
 padding:0 1rem;color:#1a1a1a;background:#fff}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:14px}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
 .wide{overflow-x:auto}
-th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd}
+th,td{padding:.2rem .45rem;text-align:right;border-bottom:1px solid #ddd}
 th:first-child,td:first-child{text-align:left;white-space:nowrap}
 thead th{border-bottom:2px solid #444;vertical-align:bottom}
 tr.ours td{background:#fff4e5}
@@ -25,7 +28,6 @@ svg{width:100%;height:auto}svg text{font-size:12px;fill:#333}
 .key{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;
 font-size:14px}
 .key svg{width:36px}
-.key path{fill:none}
 """
 
 
@@ -44,9 +46,14 @@ def html(*comparisons: Comparison) -> str:
 def _part(comparison: Comparison) -> str:
     name = escape(comparison.trace)
     cloud = comparison.cloud
-    shapes = ", ".join(f"{pool} of {slots} slots" for pool, slots in comparison.pools)
+    shapes = " or ".join(f"{slots}" for _, slots in comparison.pools)
     spread = f", sigma {cloud.spread:g}" if cloud.spread else ""
     quota = "no quota" if cloud.quota is None else f"a quota of {cloud.quota} slots"
+    standby = (
+        f"; {cloud.standby} slots may be on standby, back in {cloud.resume:g} s"
+        if cloud.standby
+        else ""
+    )
     work = comparison.runs[0].measures.work if comparison.runs else 0.0
     upper = comparison.bounds.upper
     reached = (
@@ -54,9 +61,8 @@ def _part(comparison: Comparison) -> str:
     )
     return f"""<h1>Replay of {name}</h1>
 <p>{comparison.jobs:,} jobs, {comparison.tasks:,} tasks, {work:,.0f} core-hours, on
-{escape(shapes)}. A boot takes {cloud.boot:g} s{spread}, a stop {cloud.stop:g} s;
-{quota}; {100 * cloud.failures:g} % of boots fail; room on standby for
-{cloud.standby} slots, back in {cloud.resume:g} s.</p>
+nodes of {shapes} slots. A boot takes {cloud.boot:g} s{spread}, a stop {cloud.stop:g} s;
+{quota}; {100 * cloud.failures:g} % of boots fail{standby}.</p>
 <p>If nobody may wait, no rule wastes less than {comparison.bounds.lower:,.0f}
 core-hours{reached}.</p>
 <h2>Measures</h2>
@@ -151,7 +157,10 @@ def _courses(comparison: Comparison) -> str:
             + chart(
                 [
                     Curve(
-                        name="nodes that the work would fill", points=demand, steps=True
+                        name="nodes that the work would fill",
+                        points=demand,
+                        steps=True,
+                        filled=True,
                     ),
                     Curve(name="nodes ready", points=supply, steps=True),
                 ],
@@ -184,7 +193,9 @@ def _waits(comparison: Comparison) -> str:
 
 
 def _frontier(comparison: Comparison) -> str:
-    return scatter(
+    least = min((run.measures.waste for run in comparison.runs), default=0.0)
+    shown = [run for run in comparison.runs if run.measures.waste <= FAR * least]
+    drawn = scatter(
         [
             (
                 run.measures.policy,
@@ -192,9 +203,14 @@ def _frontier(comparison: Comparison) -> str:
                 max(run.measures.waste, 0.1),
                 run.price is not None,
             )
-            for run in comparison.runs
+            for run in shown
         ],
         title="Waste against waiting, each policy a point",
         across="hours that tasks wait, together",
         up="core-hours of waste",
     )
+    beyond = [run.measures.policy for run in comparison.runs if run not in shown]
+    if not beyond:
+        return drawn
+    names = escape(", ".join(beyond))
+    return f"{drawn}<p>Above the picture, with more waste by far: {names}.</p>"

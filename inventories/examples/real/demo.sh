@@ -27,7 +27,7 @@ traces() {
   ip -br link | awk '{ print "interface", $1 }'
   findmnt -rn -o TARGET | sed -n '/farmctl/s/^/mount /p'
   lsns -rn -t net -o NS | sort -u | sed 's/^/namespace /'
-  find "$work/state" -mindepth 1 2>/dev/null | sed -n '/cloud/s/^/file /p'
+  find "$work" -path '*/cloud/*' | sed 's/^/file /'
 }
 
 unset ONE_XMLRPC ONE_AUTH
@@ -52,8 +52,8 @@ run farmctl apply --yes batch.yaml
 run farmctl status batch
 run farmctl ssh batch head srun -N3 hostname
 run farmctl check batch
-say "sed -i 's/^    - {name: ssh.*/&\n    - {name: web, port: 8080, to: head, to_port: 80}/' batch.yaml"
-sed -i 's/^    - {name: ssh.*/&\n    - {name: web, port: 8080, to: head, to_port: 80}/' batch.yaml
+say "sed -i 's/^    - {name: ssh.*/&\n    - {name: metrics, port: 9100, to: head}/' batch.yaml"
+sed -i 's/^    - {name: ssh.*/&\n    - {name: metrics, port: 9100, to: head}/' batch.yaml
 run farmctl plan batch.yaml || [ $? = 3 ]
 run farmctl apply --yes batch.yaml
 run farmctl scale --yes batch wn 5

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ import testinfra
 from testinfra.utils import ansible_runner
 
 from farmctl.embedded.netns import looking
+from farmctl.errors import NotPossibleError
 from farmctl.testing import OpenNebula, fast_settings
 
 BIN = Path(sys.executable).parent
@@ -197,22 +199,25 @@ class Farmland:
         return ran.stdout.strip()
 
     @contextlib.contextmanager
-    def serving(self, node: str, line: str, ready: str) -> Iterator[None]:
+    def serving(self, node: str, line: str, ready: str) -> Iterator[str]:
         """Have a program run inside a node for as long as the block lasts.
+
+        Gives the file there with what it says, which is LOG in `ready`.
 
         Args:
             node: where.
             line: the program, which stays in the foreground.
             ready: a line that succeeds once it serves.
         """
-        file = f"/run/serving-{abs(hash(line)):x}"
+        file = f"/run/serving-{secrets.token_hex(4)}"
+        ready = ready.replace("LOG", f"{file}.log")
         began = f"setsid sh -c 'echo $$ >{file}; exec {line}'"
         self.inside(node, f"{began} </dev/null >{file}.log 2>&1 &")
         try:
             until(lambda: self.works(node, ready), 10, f"{node}: {line}")
-            yield
+            yield f"{file}.log"
         finally:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(NotPossibleError):
                 self.inside(node, f"kill $(cat {file})", check=False)
 
     def works(self, node: str, line: str) -> bool:

@@ -5,10 +5,11 @@ columns. Where the terminal is narrow, the effect stands below its line.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -38,6 +39,8 @@ STYLES = {
 }
 
 _NARROW = 100
+_SIGN, _GAP, _NAME = 3, 2, 12
+"""Columns of the sign, between columns, and that a subject may always have."""
 _MOST_DETAILS = 8
 
 
@@ -106,32 +109,45 @@ def show(
     terminal.line(console, _sum(console, plan, capacity))
 
 
-def _table(console: Console, drawn: list[telling.PlanLine]) -> Table:
+def _table(console: Console, drawn: list[telling.PlanLine]) -> RenderableType:
+    """Draw the lines in columns; what lies below a line takes all the width it needs.
+
+    Were it a cell of the column, its length would push the effects far to the right.
+    """
     narrow = console.width < _NARROW
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, width=3)
-    table.add_column(overflow="fold", max_width=max(12, console.width // 4))
-    table.add_column(overflow="fold")
-    if not narrow:
-        table.add_column(overflow="fold", style="quiet")
+    most = max(_NAME, console.width // 4)
+    subjects = min(_longest(console, (each.subject for each in drawn)), most)
+    whats = _longest(console, (each.what for each in drawn))
+    parts: list[RenderableType] = []
     for each in drawn:
         style = STYLES[each.glyph]
+        row = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        row.add_column(no_wrap=True, width=_SIGN)
+        row.add_column(overflow="fold", width=subjects)
+        row.add_column(overflow="fold", min_width=None if narrow else whats)
         cells = [
             terminal.shown(console, f"  {each.glyph.value}", style=style),
             terminal.shown(console, each.subject, style=style),
             terminal.shown(console, each.what),
         ]
-        for detail in _shortened(each.details):
-            below = terminal.shown(console, f"\n{detail}", style="quiet")
-            cells[2] = cells[2].append_text(below)
-        effect = terminal.shown(console, each.effect)
-        if narrow and each.effect:
-            effect.stylize("quiet")
-            cells[2] = cells[2].append("\n").append_text(effect)
-        elif not narrow:
+        effect = terminal.shown(console, each.effect, style="quiet")
+        if not narrow:
+            row.add_column(overflow="fold")
             cells.append(effect)
-        table.add_row(*cells)
-    return table
+        row.add_row(*cells)
+        parts.append(row)
+        below = [terminal.shown(console, d) for d in _shortened(each.details)]
+        if narrow and each.effect:
+            below.append(effect)
+        indent = _SIGN + subjects + 2 * _GAP
+        for detail in below:
+            detail.stylize("quiet")
+            parts.append(Padding(detail, (0, 0, 0, indent)))
+    return Group(*parts)
+
+
+def _longest(console: Console, texts: Iterable[str]) -> int:
+    return max((terminal.shown(console, each).cell_len for each in texts), default=0)
 
 
 def _shortened(details: Sequence[str]) -> Sequence[str]:

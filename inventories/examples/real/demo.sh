@@ -27,7 +27,7 @@ traces() {
   ip -br link | awk '{ print "interface", $1 }'
   findmnt -rn -o TARGET | sed -n '/farmctl/s/^/mount /p'
   lsns -rn -t net -o NS | sort -u | sed 's/^/namespace /'
-  find "$work" -path '*/cloud/*' | sed 's/^/file /'
+  find "$work" -path '*/cloud/nodes/*' | sed 's/^/file /'
 }
 
 unset ONE_XMLRPC ONE_AUTH

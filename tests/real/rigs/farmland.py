@@ -1,6 +1,6 @@
 """Two farms of real nodes side by side, and the words that their tests are written in.
 
-`alice` is a batch farm: router, head, two workers, Slurm. `bob` is a plain one: router
+`alice` is a batch farm: router, head, two workers and a big one, Slurm. `bob` is a plain one: router
 and two workers, configured by nothing. What is done to them is done by the farmctl
 command, as a user would; what is seen is seen from inside the nodes and from `outside`,
 the host that stands for the rest of the world.
@@ -61,7 +61,7 @@ router:
 head: {{image: slurm, cpus: 1, memory: 512MiB}}
 pools:
   wn: {{image: slurm, cpus: 1, memory: 400MiB, count: {{min: 2, max: 20}}}}
-  big: {{image: slurm, cpus: 2, memory: 700MiB, count: {{min: 0, max: 3}}}}
+  big: {{image: slurm, cpus: 2, memory: 700MiB, count: 1}}
 """
 
 BOB = """\

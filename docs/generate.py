@@ -85,9 +85,11 @@ def _type(each: Mapping[str, object]) -> str:
         return f"a list of {_type(each['items'])}"
     examples = each.get("examples", [])
     shown = ", ".join(f"`{value}`" for value in examples[:3])
-    kind = {"integer": "a number", "boolean": "`true` or `false`"}.get(
-        str(each.get("type")), "text"
-    )
+    kind = {
+        "integer": "a number",
+        "number": "a number",
+        "boolean": "`true` or `false`",
+    }.get(str(each.get("type")), "text")
     return f"{kind} such as {shown}" if shown else kind
 
 

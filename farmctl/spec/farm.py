@@ -24,6 +24,7 @@ from farmctl.spec.fields import (
     PlaybookChoice,
     PoolName,
     Port,
+    Price,
     PublicAddress,
     Readiness,
     SshKeys,
@@ -212,6 +213,11 @@ class Farm(WrittenFile):
 
     batch: Batch | None = None
     """The batch system; its server runs on the head."""
+
+    price: Price | None = None
+    """What an hour of one waiting task is worth, in core-hours: the higher, the sooner
+    nodes are started and the longer they are kept. Without it 1 for batch, pilot and
+    plain farms, 5 for imaging, 20 for interactive ones."""
 
     lease: Lease | None = None
     """When the farm ends by itself; without it never."""

@@ -55,6 +55,20 @@ def _schema(pattern: str, *examples: str, **more: Any) -> WithJsonSchema:
     )
 
 
+_DEAREST = 1000
+
+
+def _price(value: object) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < float(str(value)) <= _DEAREST:
+        raise Wrong(
+            f"{text.show(value)} is not a price of waiting.",
+            "Write how many core-hours an hour of one waiting task is worth, such as "
+            f"5; at most {_DEAREST}.",
+        )
+    return float(str(value))
+
+
 def _class_c(value: str) -> str:
     if value == "auto":
         return value
@@ -117,6 +131,12 @@ Duration = Annotated[
 Cpus = Annotated[int, Field(ge=1, le=1024)]
 Nodes = Annotated[int, Field(ge=0, le=252)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Price = Annotated[
+    float,
+    BeforeValidator(_price),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _DEAREST}),
+]
+"""Core-hours that an hour of one waiting task is worth."""
 
 FarmName = Annotated[
     str,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from farmctl.elastic.ladder import fits
 from farmctl.elastic.queueing import Slots, Task
-from farmctl.elastic.runtimes import Runtimes
+from farmctl.elastic.runtimes import Runtimes, outlived
 from farmctl.elastic.terms import Terms, Times
 from farmctl.model.sample import Drainer, NodeSample, NodeState, Sample, Waiting
 
@@ -52,7 +52,7 @@ def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outl
     """Return `sample` sorted for deciding."""
     out = Outlook(now=sample.taken)
     _queue(out, sample.waiting, terms, runtimes)
-    now, guess = sample.taken, runtimes.left
+    now, guesses = sample.taken, dict[str, float]()
     for node in sample.nodes:
         state = node.state
         if state is NodeState.ASIDE or state is NodeState.ENDING:
@@ -71,12 +71,13 @@ def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outl
             for work in node.work:
                 busy += work.slots
                 if taking:
-                    ends = work.ends
-                    left = (
-                        guess(work.owner, now - work.began)
-                        if ends is None
-                        else max(ends - now, 1.0)
-                    )
+                    if work.ends is None:
+                        guess = guesses.get(work.owner)
+                        if guess is None:
+                            guess = guesses[work.owner] = runtimes.guess(work.owner)
+                        left = outlived(guess, now - work.began)
+                    else:
+                        left = max(work.ends - now, 1.0)
                     out.freeing.append((left, work.slots))
             out.running += busy
             if not taking:

@@ -41,8 +41,7 @@ class Runtimes:
 
     def left(self, owner: str, elapsed: float) -> float:
         """Return the seconds that work is expected to go on after `elapsed`."""
-        guess = self.guess(owner)
-        return guess - elapsed if guess > elapsed else max(elapsed, 1.0)
+        return outlived(self.guess(owner), elapsed)
 
     def stay(self, steps: Sequence[float]) -> list[list[float]]:
         """Return for how long work that comes in one step is there in a later one.
@@ -68,3 +67,8 @@ class Runtimes:
                 [since[earlier] - since[earlier + 1] for earlier in range(later)]
             )
         return table
+
+
+def outlived(guess: float, elapsed: float) -> float:
+    """Return the seconds left of work that was to run for `guess`, and ran so far."""
+    return guess - elapsed if guess > elapsed else max(elapsed, 1.0)

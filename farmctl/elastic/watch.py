@@ -105,12 +105,14 @@ class Watch:
         has: tuple[Work, ...] = after.work if after else ()
         if had == has:
             return
+        before_keys = {(work.job, work.began, work.slots) for work in had}
+        after_keys = {(work.job, work.began, work.slots) for work in has}
         for work in had:
-            if work not in has:
+            if (work.job, work.began, work.slots) not in after_keys:
                 tally.change(work.owner, -work.slots)
                 ended = tally.ended.get(work.owner, 0)
                 tally.ended[work.owner] = ended + work.slots
                 self._runtimes.ended(work.owner, now - work.began)
         for work in has:
-            if work not in had:
+            if (work.job, work.began, work.slots) not in before_keys:
                 tally.change(work.owner, work.slots)

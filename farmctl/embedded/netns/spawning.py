@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from farmctl.embedded.netns import kernel, tiny
+from farmctl.embedded.netns import guard, kernel, tiny
 
 _READY = b"+"
 _MESSAGE = 4096
@@ -219,6 +219,7 @@ def _second(plan: Plan, *, say: int, wait: int, console: int) -> NoReturn:
     for descriptor in (0, 1, 2):
         os.dup2(console, descriptor)
     kernel.drop_capabilities()
+    guard.keep_mounted_as_they_are()
     if init:
         # `say` closes with this, which tells the keeper that it went well.
         os.execve(init, [init], _ENVIRONMENT)  # noqa: S606  # what the tree has

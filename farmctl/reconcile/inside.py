@@ -137,10 +137,10 @@ def change_router(run: Run, step: ChangeRouter) -> None:
         except FarmctlError as error:
             raise _not_changed(error, vm) from error
         changed = True
-    elif inside is not None and vm.state in _BOOTS:
+    boots = inside is not None and not changed and vm.state in _BOOTS
+    if boots:
         # Noted first: that it has the old ones is true until the context has others.
         _announce(run, vm, vm.router_files)
-        run.booting = step
     try:
         run.patiently(
             lambda: run.world.cloud.reconfigure(vm.id, {step.variable: step.files})
@@ -150,6 +150,8 @@ def change_router(run: Run, step: ChangeRouter) -> None:
         raise RefusedError(
             f"{done} context was not: {error.message}", hint=error.hint
         ) from error
+    if boots:
+        run.booting = step
 
 
 def settle_router(run: Run) -> Note | None:

@@ -3,11 +3,13 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tarfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,12 +56,80 @@ def test_a_node_cannot_harm_the_machines_kernel(nodes):
     for whose in ("1", "self"):
         line = nodes.inside(vm, "grep", "CapBnd", f"/proc/{whose}/status")
         rights = int(line.split()[1], 16)
-        # CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME, CAP_MKNOD, CAP_SYSLOG
-        assert [n for n in (16, 17, 25, 27, 34) if rights & 1 << n] == []
+        # CAP_DAC_READ_SEARCH, CAP_LINUX_IMMUTABLE, CAP_SYS_MODULE, CAP_SYS_RAWIO,
+        # CAP_SYS_TIME, CAP_MKNOD, CAP_AUDIT_CONTROL, CAP_SYSLOG, CAP_PERFMON, CAP_BPF
+        unwanted = (2, 9, 16, 17, 25, 27, 30, 34, 38, 39)
+        assert [n for n in unwanted if rights & 1 << n] == []
     mounted = nodes.inside(vm, "grep", "-E", " /proc/sys | /sys ", "/proc/mounts")
     assert [line.split()[3].split(",")[0] for line in mounted.splitlines()] == [
         "ro"
     ] * 2
+
+
+def test_device_nodes_that_come_with_an_image_or_a_disk_open_nothing(nodes, tmp_path):
+    tarball = _small_root(tmp_path, devices=("null",))
+    nodes.image(f'NAME="small"\nPATH="{tarball}"')
+    vm = nodes.started("alice", image="small")
+    place = nodes.cloud.settings.directory / "nodes" / str(vm)
+    for name in ("media", "context"):
+        os.mknod(place / name / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    for path in ("/null", "/media/null", "/context/null"):
+        nodes.inside(vm, "test", "-c", path)
+        told = nodes.cloud.inside(vm, "cat", path, check=False)
+        assert (told.returncode, "denied" in told.stderr) == (1, True), path
+    nodes.inside(vm, "cat", "/dev/null")
+
+
+def test_a_node_has_neither_login_nor_keys_of_whoever_started_the_cloud():
+    words = """
+import ctypes, os, pathlib
+from farmctl.embedded.netns import kernel
+
+call = ctypes.CDLL(None, use_errno=True).syscall
+keyctl = kernel._KEYCTL[os.uname().machine]
+add_key = {"x86_64": 248, "ppc64le": 269}.get(os.uname().machine, 217)
+session, join, read = -3, 1, 11
+call(keyctl, join, None)
+key = call(add_key, b"user", b"of-the-admin", b"secret", 6, session)
+login = pathlib.Path("/proc/self/loginuid")
+login.write_text("65533")
+print(login.read_text(), call(keyctl, read, key, None, 0))
+kernel.forget_login()
+print(login.read_text(), call(keyctl, read, key, None, 0))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == ["65533 6", "4294967295 -1"]
+
+
+def test_what_the_keeper_has_in_its_environment_stays_with_it(nodes_of, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:secret@proxy.example.org:3128/")
+    nodes = nodes_of()
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    script = "#!/bin/sh\nenv > /root/env\nexec /sbin/halt -p\n"
+    command = (
+        'rm /sbin/poweroff; printf %s "$1" > /sbin/poweroff; chmod 755 /sbin/poweroff'
+    )
+    nodes.inside(vm, "sh", "-c", command, "sh", script)
+    nodes.act(vm, "poweroff", "POWEROFF")
+    place = nodes.cloud.settings.directory / "nodes" / str(vm)
+    (told,) = place.glob("disk-*/upper/root/env")
+    assert "HOME=/" in told.read_text().splitlines()
+    assert "secret" not in told.read_text()
+
+
+def test_a_node_whose_console_cannot_be_kept_fails_to_boot_and_can_be_ended(nodes):
+    vm = nodes.started("alice")
+    nodes.act(vm, "poweroff-hard", "POWEROFF")
+    log = nodes.cloud.settings.directory / "nodes" / str(vm) / "console.log"
+    log.unlink()
+    log.mkdir()
+    nodes("vm.action", "resume", vm)
+    until(lambda: "console.log" in nodes.told(vm, "ERROR"))
+    log.rmdir()
+    nodes.act(vm, "terminate-hard", "DONE")
 
 
 def test_poweroff_keeps_the_disk_and_resume_boots_it_again(nodes):
@@ -464,7 +534,7 @@ def _pid(nodes, who) -> int:
         return 0
 
 
-def _small_root(folder: Path) -> Path:
+def _small_root(folder: Path, *, devices: Sequence[str] = ()) -> Path:
     """Make a root file system of busybox alone, without an init."""
     root = folder / "small"
     for name in ("bin", "etc", "proc", "usr/bin"):
@@ -492,4 +562,9 @@ def _small_root(folder: Path) -> Path:
     tarball = folder / "small.tar.gz"
     with tarfile.open(tarball, "w:gz") as archive:
         archive.add(root, ".")
+        for name in devices:
+            node = tarfile.TarInfo(f"./{name}")
+            node.type, node.mode = tarfile.CHRTYPE, 0o666
+            node.devmajor, node.devminor = 1, 3
+            archive.addfile(node)
     return tarball

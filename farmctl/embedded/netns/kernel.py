@@ -4,7 +4,9 @@ Plain functions over libc; each raises `OSError` with what it was about. No poli
 which namespaces and mounts a node has is `spawning`'s business.
 """
 
+import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -31,21 +33,35 @@ _SET_PDEATHSIG = 1
 _SET_CHILD_SUBREAPER = 36
 _CAPBSET_DROP = 24
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271}
+_JOIN_SESSION_KEYRING = 1
+_NO_LOGIN = "4294967295"
 
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
 
 CAPABILITIES = {
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_LINUX_IMMUTABLE": 9,
     "CAP_SYS_MODULE": 16,
     "CAP_SYS_RAWIO": 17,
     "CAP_SYS_TIME": 25,
     "CAP_MKNOD": 27,
+    "CAP_AUDIT_CONTROL": 30,
     "CAP_MAC_OVERRIDE": 32,
     "CAP_MAC_ADMIN": 33,
     "CAP_SYSLOG": 34,
     "CAP_WAKE_ALARM": 35,
+    "CAP_BLOCK_SUSPEND": 36,
+    "CAP_AUDIT_READ": 37,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+    "CAP_CHECKPOINT_RESTORE": 40,
 }
-"""Capabilities that act on the whole machine, by number (linux/capability.h)."""
+"""Capabilities that act on the whole machine, by number (linux/capability.h).
+
+CAP_DAC_READ_SEARCH opens any file of the file system that /context is on by its handle.
+"""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -69,11 +85,14 @@ def mount(
     _check(result, f"mount {kind or source} on {target}")
 
 
-def bind(source: str, target: str, *, read_only: bool = False) -> None:
-    """Show a file or directory, with all that is mounted in it, at a second place."""
+def bind(source: str, target: str, *, flags: int = 0) -> None:
+    """Show a file or directory, with all that is mounted in it, at a second place.
+
+    The flags are those of the second place alone: a mount takes none with BIND.
+    """
     mount(source, target, flags=BIND | REC)
-    if read_only:
-        mount("", target, flags=BIND | REMOUNT | RDONLY)
+    if flags:
+        mount("", target, flags=BIND | REMOUNT | flags)
 
 
 def make_private() -> None:
@@ -112,13 +131,29 @@ def adopt_orphans() -> None:
 
 def drop_capabilities() -> None:
     """Give up for good what acts on the whole machine."""
-    for name, number in CAPABILITIES.items():
+    for name, number in _capabilities().items():
         _prctl(_CAPBSET_DROP, number, name)
+
+
+def forget_login() -> None:
+    """Be nobody's session: no keys of whoever started us, and not their login.
+
+    Without CAP_AUDIT_CONTROL, a login that is set can never be set again: pam_loginuid
+    would then let nobody into the node.
+    """
+    number = _KEYCTL.get(os.uname().machine, 0)
+    if number and _LIBC.syscall(number, _JOIN_SESSION_KEYRING, None) == -1:
+        failed = ctypes.get_errno()
+        # A kernel without keys, or a container that is let to none, has none to show.
+        if failed not in (errno.ENOSYS, errno.EPERM):
+            raise OSError(failed, f"keyctl: {os.strerror(failed)}")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/loginuid").write_text(_NO_LOGIN)
 
 
 def without_rights() -> list[str]:
     """Return the words before a command that shall lack the same capabilities."""
-    names = (name.removeprefix("CAP_").lower() for name in CAPABILITIES)
+    names = (name.removeprefix("CAP_").lower() for name in _capabilities())
     return ["setpriv", f"--bounding-set={','.join(f'-{name}' for name in names)}", "--"]
 
 
@@ -146,6 +181,12 @@ def started_at(pid: int) -> int | None:
         return None
     # The name in parentheses may hold anything; what follows it may not.
     return int(text.rpartition(")")[2].split()[19])
+
+
+def _capabilities() -> dict[str, int]:
+    """Return those of CAPABILITIES that this kernel knows."""
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    return {name: number for name, number in CAPABILITIES.items() if number <= last}
 
 
 def _prctl(option: int, value: int, what: str) -> None:

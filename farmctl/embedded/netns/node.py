@@ -7,6 +7,7 @@ from the same disk with the same interfaces, and nobody is told.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,12 +18,14 @@ from farmctl.embedded.netns.messages import Spec
 from farmctl.embedded.netns.running import FailedError, readable, run
 from farmctl.embedded.netns.storage import Storage, note
 
+_LOG = logging.getLogger(__name__)
 _CONSOLE_BYTES = 1 << 20
 _GRACE_SECONDS = 30.0
 """From being told to power off until it is killed, as OpenNebula's FORCE_DESTROY."""
 _FREEZE_ROUNDS = 10
 _POWER_OFF = "/sbin/poweroff"
 _REBOOT = "/sbin/reboot"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Plug = Callable[[Spec, int], Awaitable[None]]
 """Gives the process its interfaces in the fabric."""
@@ -94,22 +97,24 @@ class Node:
             (place / name).mkdir(exist_ok=True)
         self.spec = spec
         self._init = "" if self._tiny else _init_of(upper, lower)
-        self._adopt(
-            spawning.spawn(
-                spawning.Plan(
-                    hostname=f"one-{spec.vm}" if spec.vm >= 0 else spec.name,
-                    lower=lower,
-                    upper=upper,
-                    work=work,
-                    root=place / "root",
-                    context=place / "context",
-                    media=place / "media",
-                    tiny=self._tiny,
-                )
-            )
+        plan = spawning.Plan(
+            hostname=f"one-{spec.vm}" if spec.vm >= 0 else spec.name,
+            lower=lower,
+            upper=upper,
+            work=work,
+            root=place / "root",
+            context=place / "context",
+            media=place / "media",
+            tiny=self._tiny,
         )
-        born = self._born
-        assert born is not None
+        # First what may fail: a process that nobody hears could not be ended.
+        log = self._open_log()
+        try:
+            born = spawning.spawn(plan)
+        except BaseException:
+            os.close(log)
+            raise
+        self._adopt(born, log)
         self._expected = True
         try:
             await readable(born.ready)
@@ -190,13 +195,16 @@ class Node:
             "nsenter",
             f"--target={self.pid}",
             *(f"--{each}" for each in spaces),
+            "--",
+            # What we have in ours is none of the node's business.
+            *("env", "-i", f"PATH={_PATH}", "HOME=/", "TERM=linux"),
         )
 
     async def _tell(self, program: str, button: signal.Signals) -> None:
         """Have it run one of its own programs, or press a button of its init's."""
         if self._init:
             with contextlib.suppress(FailedError, OSError):
-                await run(*self.entering(), "--", program)
+                await run(*self.entering(), program)
                 return
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, button)
@@ -213,11 +221,14 @@ class Node:
                     found.append(int(entry.name))
         return found
 
-    def _adopt(self, born: spawning.Newborn) -> None:
-        self._born = born
-        self._ended.clear()
+    def _open_log(self) -> int:
         log = self._storage.of(self.vm) / "console.log"
-        self._console = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def _adopt(self, born: spawning.Newborn, log: int) -> None:
+        self._born = born
+        self._console = log
+        self._ended.clear()
         loop = asyncio.get_running_loop()
         loop.add_reader(born.pidfd, self._buried)
         loop.add_reader(born.console, self._listen)
@@ -232,12 +243,20 @@ class Node:
         except OSError:
             asyncio.get_running_loop().remove_reader(self._born.console)
             return
+        try:
+            self._keep(words)
+        except OSError as error:
+            # A full disk costs the console's words, and never the node's burial.
+            _LOG.warning("the console of VM %s is not kept: %s", self.vm, error)
+
+    def _keep(self, words: bytes) -> None:
         os.write(self._console, words)
         if os.fstat(self._console).st_size > _CONSOLE_BYTES:
             log = self._storage.of(self.vm) / "console.log"
             log.replace(log.with_suffix(".log.1"))
+            fresh = self._open_log()
             os.close(self._console)
-            self._console = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._console = fresh
 
     def _buried(self) -> None:
         """Take note of its end, and of how it came."""

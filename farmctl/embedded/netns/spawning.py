@@ -40,6 +40,8 @@ _LINKS = {
     "stderr": "/proc/self/fd/2",
     "core": "/proc/kcore",
 }
+_OWN_SETTINGS = ("net", "kernel/hostname", "kernel/domainname")
+"""What is the node's own below /proc/sys: those of its namespaces."""
 _DIRECTORIES = ("proc", "sys", "dev", "run", "context", "media", "tmp")
 
 
@@ -211,6 +213,7 @@ def _second(plan: Plan, *, say: int, wait: int, console: int) -> NoReturn:
     kernel.set_hostname(plan.hostname)
     kernel.loopback_up()
     kernel.pivot_root(str(plan.root))
+    kernel.forget_login()
     init = "" if plan.tiny else init_of(Path("/"))
     os.write(say, _READY)
     # A keeper that dies before this leaves us an end of file.
@@ -219,7 +222,7 @@ def _second(plan: Plan, *, say: int, wait: int, console: int) -> NoReturn:
     for descriptor in (0, 1, 2):
         os.dup2(console, descriptor)
     kernel.drop_capabilities()
-    guard.keep_mounted_as_they_are()
+    guard.keep_off_the_machine()
     if init:
         # `say` closes with this, which tells the keeper that it went well.
         os.execve(init, [init], _ENVIRONMENT)  # noqa: S606  # what the tree has
@@ -242,21 +245,18 @@ def _root(plan: Plan, console: int) -> None:
     places = f"upperdir={_escaped(plan.upper)},workdir={_escaped(plan.work)}"
     # `volatile`: a node's fsync does not wait for the machine's disk. Its disk is as
     # safe as the machine is; the death of any process loses nothing.
+    # NODEV: a tree may come with device nodes of the machine's own disks.
     kernel.mount(
-        "overlay", root, "overlay", data=f"lowerdir={layers},{places},volatile"
+        "overlay",
+        root,
+        "overlay",
+        flags=kernel.NODEV,
+        data=f"lowerdir={layers},{places},volatile",
     )
     for name in _DIRECTORIES:
         (plan.root / name).mkdir(exist_ok=True)
     safe = kernel.NOSUID | kernel.NODEV | kernel.NOEXEC
-    kernel.mount("proc", f"{root}/proc", "proc", flags=safe)
-    # What is below /proc/sys/net is the node's own; the rest is the whole machine's.
-    kernel.mount(f"{root}/proc/sys/net", f"{root}/proc/tty", flags=kernel.BIND)
-    for name in ("sys", "sysrq-trigger", "irq", "bus"):
-        place = f"{root}/proc/{name}"
-        if Path(place).exists():
-            kernel.bind(place, place, read_only=True)
-    kernel.mount(f"{root}/proc/tty", f"{root}/proc/sys/net", flags=kernel.BIND)
-    kernel.umount(f"{root}/proc/tty")
+    _proc(f"{root}/proc", aside=f"{root}/run", flags=safe)
     kernel.mount("sysfs", f"{root}/sys", "sysfs", flags=safe | kernel.RDONLY)
     _devices(f"{root}/dev", console)
     kernel.mount(
@@ -266,8 +266,22 @@ def _root(plan: Plan, console: int) -> None:
         flags=kernel.NOSUID | kernel.NODEV,
         data="mode=755",
     )
-    kernel.bind(str(plan.context), f"{root}/context", read_only=True)
-    kernel.bind(str(plan.media), f"{root}/media")
+    files = kernel.NOSUID | kernel.NODEV
+    kernel.bind(str(plan.context), f"{root}/context", flags=files | kernel.RDONLY)
+    kernel.bind(str(plan.media), f"{root}/media", flags=files)
+
+
+def _proc(place: str, *, aside: str, flags: int) -> None:
+    """Mount /proc: read-only what is the whole machine's, but for the node's own."""
+    for each in (place, aside):
+        kernel.mount("proc", each, "proc", flags=flags)
+    for name in ("sys", "sysrq-trigger", "irq", "bus"):
+        if Path(place, name).exists():
+            kernel.bind(f"{place}/{name}", f"{place}/{name}", read_only=True)
+    for name in _OWN_SETTINGS:
+        source, target = f"{aside}/sys/{name}", f"{place}/sys/{name}"
+        kernel.mount(source, target, flags=kernel.BIND)
+    kernel.umount(aside)
 
 
 def _devices(place: str, console: int) -> None:

@@ -277,7 +277,9 @@ def _proc(place: str, *, aside: str, flags: int) -> None:
         kernel.mount("proc", each, "proc", flags=flags)
     for name in ("sys", "sysrq-trigger", "irq", "bus"):
         if Path(place, name).exists():
-            kernel.bind(f"{place}/{name}", f"{place}/{name}", read_only=True)
+            kernel.bind(
+                f"{place}/{name}", f"{place}/{name}", flags=flags | kernel.RDONLY
+            )
     for name in _OWN_SETTINGS:
         source, target = f"{aside}/sys/{name}", f"{place}/sys/{name}"
         kernel.mount(source, target, flags=kernel.BIND)

@@ -1,16 +1,30 @@
-"""Write the reference of the two files from their JSON Schema.
+"""Write the reference of the two files from their JSON Schema, and that of simulate.
 
-`python docs/generate.py` writes `docs/reference/{farm,site}-file.md`; a test holds that
-what is committed is what it writes.
+`python docs/generate.py` writes `docs/reference/{farm,site}-file.md` and `simulate.md`;
+tests hold that what is committed is what it writes.
 """
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
+
+from farmctl.cli.commands.simulate import command
+from farmctl.simulate.peers import timeouts
+from farmctl.simulate.peers.catalogue import PEERS
 from farmctl.spec import json_schema
 
 FOLDER = Path(__file__).parent / "reference"
+PEERS_SAID = {
+    "clues": timeouts.clues,
+    "slurm": timeouts.slurm_power_save,
+    "karpenter": timeouts.karpenter,
+    "karpenter-30": timeouts.karpenter,
+}
+"""Rules that are one class with other numbers, and who says what they do."""
+
 TITLES = {"farm": "The farm file", "site": "The site file"}
 
 
@@ -37,6 +51,39 @@ def text(kind: str) -> str:
         for each in _objects(part):
             said = str(each.get("description", part.get("description", "")))
             lines += ["", f"## {name}", "", said, "", *_table(each)]
+    return "\n".join(lines) + "\n"
+
+
+def simulate() -> str:
+    """Return the reference page of `farmctl simulate`: its options and its rules."""
+    lines = [
+        "# farmctl simulate",
+        "",
+        "Written from the command itself by `docs/generate.py`. What the figures mean:",
+        "[Simulation](../explanation/simulation.md).",
+        "",
+        "| option | what it says |",
+        "| --- | --- |",
+    ]
+    context = click.Context(command, info_name="simulate")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            record = parameter.get_help_record(context)
+            if record is not None:
+                option, said = (part.replace("|", "\\|") for part in record)
+                lines.append(f"| `{option}` | {said} |")
+    lines += [
+        "",
+        "## The rules of other projects",
+        "",
+        "| name | rule | what it does |",
+        "| --- | --- | --- |",
+    ]
+    for name, make in PEERS.items():
+        policy = make()
+        said = inspect.getdoc(PEERS_SAID.get(name, type(policy))) or ""
+        first = " ".join(said.partition("\n\n")[0].split()).removeprefix("Return ")
+        lines.append(f"| `{name}` | {policy.name} | {first} |")
     return "\n".join(lines) + "\n"
 
 
@@ -94,9 +141,10 @@ def _type(each: Mapping[str, object]) -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write all pages."""
     for kind in TITLES:
         (FOLDER / f"{kind}-file.md").write_text(text(kind))
+    (FOLDER / "simulate.md").write_text(simulate())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any
 
 from farmctl.elastic.arrivals import BINS, FORGET, RECALLED, Arrivals, Owner, recall
+from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.ladder import WEEK_HOURS, BaseLoad
 from farmctl.elastic.learned import Kind, Learned
 from farmctl.elastic.limits import Spending
@@ -45,6 +46,7 @@ class Parts:
     learned: Learned
     base: BaseLoad
     spending: Spending
+    foretold: Foretold
 
 
 def saved(parts: Parts) -> Value:
@@ -57,6 +59,7 @@ def saved(parts: Parts) -> Value:
         "times": _times(parts.learned),
         "base": [base.hour, base.low, *base.lows],
         "spent": [parts.spending.day, _short(parts.spending.hours)],
+        "foretold": [_short(parts.foretold.score), _short(parts.foretold.upto, 9)],
         "owners": {},
     }
     left = LARGEST - len(_compact(value))
@@ -98,6 +101,9 @@ def restored(value: object, parts: Parts) -> bool:
         base.low, base.lows = _count(low), deque(map(_count, lows), maxlen=WEEK_HOURS)
         day, hours = value["spent"]
         spending.day, spending.hours = int(day), _number(hours)
+        score, upto = value["foretold"]
+        parts.foretold.score = _signed(score)
+        parts.foretold.upto = _number(upto)
         for name, entry in value["owners"].items():
             _fill_owner(arrivals, runtimes, str(name), entry)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
@@ -228,10 +234,17 @@ def _numbers(values: list[Any], count: int | None = None) -> list[float]:
 
 
 def _number(value: object) -> float:
+    number = _signed(value)
+    if number < 0:
+        raise ValueError(f"{number} is no amount")
+    return number
+
+
+def _signed(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no number")
-    if not isfinite(value) or value < 0:
-        raise ValueError(f"{value} is no amount")
+    if not isfinite(value):
+        raise ValueError(f"{value} is no number to reckon with")
     return float(value)
 
 
@@ -241,7 +254,8 @@ def _count(value: object) -> int:
 
 def _short(value: float, digits: int = 4) -> float:
     """Return the number with so many digits, as an integer where it is one."""
-    rounded = float(f"{value:.{digits}g}") if value < 10**digits else round(value)
+    few = abs(value) < 10**digits
+    rounded = float(f"{value:.{digits}g}") if few else round(value)
     return int(rounded) if rounded == int(rounded) else rounded
 
 

@@ -17,12 +17,14 @@ from typing import Any
 
 from farmctl.elastic import ladder, memory
 from farmctl.elastic.arrivals import Arrivals
+from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
 from farmctl.elastic.limits import Spending, Wish, bounded
 from farmctl.elastic.outlook import Outlook, free_at, look
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
+from farmctl.elastic.victims import going
 from farmctl.elastic.watch import Watch
 from farmctl.elastic.worth import middles, worth
 from farmctl.model.sample import (
@@ -56,6 +58,7 @@ class Scaler:
         self.runtimes = Runtimes()
         self.base = ladder.BaseLoad()
         self.spending = Spending()
+        self.foretold = Foretold()
         self._foreseen: Foresight | None = None
         self._watch = Watch(self.arrivals, self.runtimes, self.learned)
 
@@ -83,6 +86,7 @@ class Scaler:
         """
         self._watch.see(sample)
         self.spending.see(sample)
+        self.foretold.see(sample)
         self._foreseen = None
         times = self.learned.times()
         out = look(sample, self.terms, times, self.runtimes)
@@ -187,6 +191,16 @@ class Scaler:
                 found.append(
                     Start(pool=pool.name, count=wish.count, because=because + limit)
                 )
+                rest = wish.count
+        woken = [each.node for each in found if isinstance(each, Wake)]
+        queued = growth.for_queue
+        self.foretold.expect(
+            out.now,
+            woken[queued:],
+            max(0, rest - max(0, queued - len(woken))),
+            saves=terms.price * ready_in,
+            lost=ready_in + times.stop,
+        )
         return found, again
 
     def _shrink(self, out: Outlook, times: Times) -> tuple[list[Decision], float]:
@@ -201,7 +215,7 @@ class Scaler:
                 why = "there are more than the most allowed"
                 found.append(Drain(node=node.name, because=f"empty, and {why}"))
         gone = {decision.node for decision in found if isinstance(decision, Drain)}
-        found.extend(self._victim(out))
+        found.extend(going(out))
         for node in out.standby:
             until = node.since + self._parked(times)
             if out.now >= until:
@@ -238,30 +252,6 @@ class Scaler:
                 )
             )
         return found, again
-
-    def _victim(self, out: Outlook) -> list[Decision]:
-        """Drain one working node that is to go anyway, if its work fits elsewhere."""
-        if out.queued or out.draining:
-            return []
-        going = [node for node in out.working if node.unwanted or node.stale]
-        if not going:
-            return []
-        room = sum(node.slots for node in out.idle) + sum(
-            node.slots - node.busy
-            for node in out.working
-            if not (node.unwanted or node.stale)
-        )
-        going.sort(key=lambda node: (not node.unwanted, node.busy, -node.joined))
-        node = going[0]
-        if room < node.slots:
-            return []
-        why = "its hypervisor is emptied" if node.unwanted else "its image is old"
-        return [
-            Drain(
-                node=node.name,
-                because=f"{why}, and {room} free slots elsewhere can take its work",
-            )
-        ]
 
     def _kept(
         self, out: Outlook, idle: Sequence[NodeSample], times: Times
@@ -313,6 +303,7 @@ class Scaler:
             learned=self.learned,
             base=self.base,
             spending=self.spending,
+            foretold=self.foretold,
         )
 
     def _bounded(self, wish: int, pool: Pool, sample: Sample) -> Wish:
@@ -352,9 +343,12 @@ class Scaler:
         return spared / share if share > 0 else inf
 
     def _foretells(self, times: Times) -> bool:
-        """Tell whether a boot on forecast alone could ever pay."""
-        saves = self.terms.price * times.boot
-        return saves > times.boot + times.stop and self.arrivals.bursts >= PROOF
+        """Tell whether a boot on forecast alone could ever pay, and has of late."""
+        saves, lost = self.terms.price * times.boot, times.boot + times.stop
+        if saves <= lost or self.arrivals.bursts < PROOF:
+            return False
+        widest = max(pool.slots for pool in self.terms.pools)
+        return self.foretold.pays(PROOF * lost * widest)
 
     def _parks(self, out: Outlook, times: Times, pool: str = "") -> bool:
         if times.resume >= times.boot:

@@ -1,3 +1,4 @@
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,12 @@ def test_a_trace_that_is_not_there_is_named(farmctl, tmp_path):
     assert ran.status == 2
     assert "none.csv" in ran.err
     assert "cannot be read: No such file or directory" in ran.err
+
+
+def test_the_reference_is_what_the_command_says():
+    docs = Path(__file__).parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("generate", docs / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    written = (docs / "reference/simulate.md").read_text()
+    assert written == generate.simulate(), "run: python docs/generate.py"

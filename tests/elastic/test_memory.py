@@ -63,7 +63,9 @@ def test_a_value_that_cannot_be_used_means_to_begin_anew(crooked, scaler):
     assert core.remember() == scaler().remember()
 
 
-@pytest.mark.parametrize("part", ["arrivals", "runs", "times", "base", "spent"])
+@pytest.mark.parametrize(
+    "part", ["arrivals", "runs", "times", "base", "spent", "foretold"]
+)
 def test_one_crooked_part_spoils_the_whole(part, taught, scaler):
     value = json.loads(json.dumps(taught.remember()))
     value[part] = ["x"]

@@ -35,6 +35,7 @@ FIGURES = [
     ("nasa-interactive", "karpenter-30", 5_876, 73_700),
     ("nasa-interactive", "hpa", 12_614, 39_600),
     ("nasa-interactive", "oneflow", 8_401, 305_000),
+    ("nasa-interactive", "oneflow-25", 8_042, 285_000),
     ("nasa-interactive", "cobald-slow", 8_554, 265_000),
     ("nasa-interactive", "react", 14_200, 58_000),
     ("nasa-interactive", "reg", 6_289, 61_000),
@@ -49,6 +50,7 @@ FIGURES = [
     ("lcg2005-cnaf", "reg", 5_869, 10_000),
     ("lcg2005-cnaf", "conpaas", 6_062, 9_900),
     ("lcg2005-cnaf", "adapt", 6_774, 9_800),
+    ("lcg2005-cnaf", "hpa", 17_430, 71_500),
     ("lcg2005-cnaf", "oneflow", 14_882, 222_000),
     ("lcg2005-cnaf", "cobald-slow", 13_251, 131_000),
 ]

@@ -35,8 +35,9 @@ def reap(farm: Farm) -> None:
 class OneFlow:
     """OneFlow's elasticity policies: one step, then a cool-down.
 
-    q > 0: a step more (a share of the size, or 1); less than half busy and no queue:
-    one less. Quirk left out: it ends the oldest nodes with their jobs; here they drain.
+    q > 0: a step more (a share of the size, or 1); less than half busy and no queue: a
+    step less. Quirk left out: it ends the oldest nodes with their jobs; here those with
+    the least work drain.
     """
 
     name: str = "OneFlow +-1"
@@ -58,21 +59,24 @@ class OneFlow:
             ready = [
                 n for n in farm.nodes.values() if n.state == READY and not n.draining
             ]
+            step = max(1, floor(len(ready) * self.share)) if self.share else 1
             if farm.queued:
-                step = max(1, floor(len(ready) * self.share)) if self.share else 1
                 farm.start(step)
                 self._calm = now + self.cooldown
             elif len(ready) > self.least:
                 fill = sum(n.busy / n.slots for n in ready) / len(ready)
                 if fill < 0.5:  # noqa: PLR2004 - the policy's own expression
-                    drain_down(farm, 1)
+                    drain_down(farm, min(step, len(ready) - self.least))
                     self._calm = now + self.cooldown
         return now + self.period
 
 
 @dataclass(slots=True, kw_only=True)
 class HorizontalPodAutoscaler:
-    """Kubernetes' HPA on demand per slot: target 80 %, tolerance, stabilisation."""
+    """Kubernetes' HPA on demand per slot: target 80 %, tolerance, stabilisation.
+
+    Nodes that drain count as its replicas, and their work as load, until they end.
+    """
 
     name: str = "HPA 80 %"
     period: float = 15.0
@@ -85,12 +89,13 @@ class HorizontalPodAutoscaler:
     def act(self, farm: Farm) -> float:
         """Look once."""
         reap(farm)
-        now, current = farm.now, farm.live
+        now = farm.now
+        current = farm.live + sum(node.draining for node in farm.nodes.values())
         if not current:
             farm.start(self.least)
             return now + self.period
-        staying = sum(n.busy for n in farm.nodes.values() if not n.draining)
-        ratio = (farm.queued + staying) / (current * farm.slots) / self.target
+        load = (farm.queued + farm.running) / (current * farm.slots)
+        ratio = load / self.target
         wanted = current if abs(ratio - 1) <= self.tolerance else ceil(current * ratio)
         wanted = max(self.least, wanted)
         while self._seen and self._seen[-1][1] <= wanted:

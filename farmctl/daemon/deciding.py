@@ -34,8 +34,14 @@ _UP = frozenset({VmState.RUNNING, VmState.MOVING})
 _SICK = frozenset({VmState.FAILED, VmState.UNKNOWN})
 
 
-def terms(farm: Farm) -> Terms:
-    """Return the terms on which a farm scales, from its file alone."""
+def terms(farm: Farm, *, boot: float, stop: float) -> Terms:
+    """Return the terms on which a farm scales.
+
+    Args:
+        farm: its file says what pools there are, and what waiting costs.
+        boot: seconds that a boot is taken to last until one has shown it.
+        stop: likewise for an end.
+    """
     return Terms(
         pools=tuple(
             Pool(
@@ -48,6 +54,8 @@ def terms(farm: Farm) -> Terms:
             for name, pool in farm.pools.items()
         ),
         price=PRICE[farm.kind] if farm.price is None else farm.price,
+        boot=boot,
+        stop=stop,
     )
 
 

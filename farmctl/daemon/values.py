@@ -51,6 +51,10 @@ class Settings:
     """What was learned is written into a farm's document at most this often."""
     no_room: float = 60.0
     """After a refusal for lack of room, nothing is asked for this long."""
+    boot: float = 300.0
+    """How long a boot is taken to last until the farm's own nodes have shown it."""
+    stop: float = 30.0
+    """How long an end is taken to last, likewise."""
     joined: float = 900.0
     """From READY until the batch system knows a node; after that it is sick."""
     kept: int = 2

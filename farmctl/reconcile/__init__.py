@@ -5,6 +5,7 @@ a farm should be (`plan` does) and speaks to no wire (`cloud` does); it knows in
 order things are safe, what may be repeated, and whom to believe.
 """
 
+from farmctl.reconcile.draining import mark_draining
 from farmctl.reconcile.progress import (
     CloudAway,
     Event,
@@ -83,6 +84,7 @@ __all__ = [
     "make_destroy_plan",
     "make_plan",
     "make_scale_plan",
+    "mark_draining",
     "scale",
     "set_aside",
     "status",

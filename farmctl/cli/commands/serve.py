@@ -1,0 +1,113 @@
+"""`farmctl serve`: keep the farms as large as their work needs, until stopped."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from farmctl.assembly import sites
+from farmctl.cli import terminal
+from farmctl.cli.options import Duration, complete_file, site_file, site_option
+from farmctl.daemon import Daemon, Meters, Settings, log_as_json
+from farmctl.elastic.evidence import Care
+
+_APART = 0.8
+"""Share of the poll that two looks which are to agree are apart."""
+
+_LAST_PORT = 65535
+
+
+def _address(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, int] | None:
+    """Read an address and a port, such as 127.0.0.1:9750."""
+    if value is None:
+        return None
+    address, _, port = value.rpartition(":")
+    if not address or not port.isdigit() or int(port) > _LAST_PORT:
+        raise click.BadParameter(
+            f"{value!r} is no address and port, such as 127.0.0.1:9750."
+        )
+    return address.strip("[]"), int(port)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  farmctl serve
+  farmctl serve alice-wn.yaml taf.yaml --metrics 127.0.0.1:9750
+  farmctl serve --once
+"""
+)
+@click.argument(
+    "files", metavar="[FARM.yaml]...", nargs=-1, shell_complete=complete_file
+)
+@click.option(
+    "--poll",
+    type=Duration(),
+    default=10.0,
+    metavar="DURATION",
+    help="Time between two looks at the cloud and the queues.  [default: 10s]",
+)
+@click.option(
+    "--metrics",
+    callback=_address,
+    metavar="ADDRESS:PORT",
+    help="Serve Prometheus metrics there, under /metrics.",
+)
+@click.option(
+    "--first-boot",
+    type=Duration(),
+    default=300.0,
+    metavar="DURATION",
+    help="How long a boot is taken to last until a farm's nodes have shown it."
+    "  [default: 5m]",
+)
+@click.option("--once", is_flag=True, help="One round for each farm, and no more.")
+@click.option("--verbose", "-v", is_flag=True, help="Log what is not done, too.")
+@site_option
+def command(
+    files: tuple[str, ...],
+    poll: float,
+    metrics: tuple[str, int] | None,
+    first_boot: float,
+    own_site: str | None,
+    *,
+    once: bool,
+    verbose: bool,
+) -> None:
+    """Keep all farms of the site as large as their work needs, until stopped.
+
+    Starts nodes when work waits, drains and ends them when they are worth less than
+    they cost, replaces sick ones, and applies the farm files given here when they
+    change. Farms without a file are kept as they were applied last. A node goes only
+    when it is drained and empty and two looks say so.
+
+    Several daemons share the farms of a site. Killed anywhere, the next one goes on
+    from what the cloud shows. The log goes to standard error, one JSON object a line.
+
+    Exit status: 0 stopped by SIGTERM or Ctrl-C, 1 error, 2 usage or a mistake in a
+    file.
+    """
+    from farmctl.assembly import serving  # noqa: PLC0415 - when needed
+
+    site = sites.load(site_file(own_site), os.environ)
+    settings = Settings(
+        poll=poll, boot=first_boot, care=Care(apart=min(8.0, poll * _APART))
+    )
+    log_as_json(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
+    meters = Meters()
+    if metrics is not None:
+        meters.serve(*metrics)
+    with serving.daemon(site, files, settings, meters, announce=terminal.say) as daemon:
+        asyncio.run(_until_stopped(daemon, once=once))
+
+
+async def _until_stopped(daemon: Daemon, *, once: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, daemon.stop)
+    await daemon.run(once=once)

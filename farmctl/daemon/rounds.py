@@ -1,0 +1,387 @@
+"""One farm's round: look, decide, carry out, tell. Synchronous, in a thread.
+
+Whatever goes wrong in here concerns this farm alone and is told; the next round begins
+anew from what is there.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from farmctl import reconcile
+from farmctl.batch import BatchSystem
+from farmctl.daemon import deciding, leases
+from farmctl.daemon.deciding import Asked
+from farmctl.daemon.leases import Lease
+from farmctl.daemon.seeing import Seen, Watched
+from farmctl.daemon.telling import Teller
+from farmctl.daemon.values import Batches, Settings, Told
+from farmctl.elastic.breaker import Allowed
+from farmctl.elastic.scaler import Scaler
+from farmctl.errors import FarmctlError, FarmLockedError, InputError
+from farmctl.model.nodes import Role
+from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
+from farmctl.model.steps import CreateNode, RemoveNode
+from farmctl.model.view import CloudView, FarmView
+from farmctl.reconcile import Options, Outcome, Wish, World
+from farmctl.reconcile.intent import declared_in
+from farmctl.reconcile.rounds import ROOM
+from farmctl.spec import Farm
+
+LEARNED = "learned"
+"""Where the farm's document keeps what the scaling core has learned."""
+
+_FOREVER = float("inf")
+_COMMAND = "farmctl serve"
+_LEASE_OVER = "its lease is over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What one round is about."""
+
+    view: CloudView
+    mine: FarmView
+    farm: Farm
+    declared: Farm | None
+    lease: Lease | None
+    options: Options
+    now: float
+
+
+class FarmRounds:
+    """One farm, round after round; used by one thread at a time."""
+
+    def __init__(
+        self, name: str, world: World, batches: Batches | None, settings: Settings
+    ) -> None:
+        self.name = name
+        self._world = world
+        self._settings = settings
+        self._clock = world.clock
+        self._watched = Watched(world.site, batches, settings, world.clock)
+        self._teller = Teller(name, world.journal)
+        self._scaler: Scaler | None = None
+        self._desired: dict[str, int] = {}
+        self._no_room = (0.0, "")
+        self._written = 0.0
+        self._worked = False
+        self._warned = -1
+        self._settled: tuple[object, ...] = ()
+
+    def round(
+        self, view: CloudView, *, declared: Farm | None, stop: threading.Event
+    ) -> Told:
+        """Carry out one round; what goes wrong is told and logged, and raised never.
+
+        Args:
+            view: the look that serves all farms.
+            declared: the farm as its file says, if the file has changed.
+            stop: ends the round before its next change.
+        """
+        began, now = self._clock.monotonic(), self._clock.now()
+        try:
+            told = self._round(view, declared, stop, now)
+            self._teller.over("round failed")
+        except FarmLockedError as error:
+            self._teller.state("held by somebody else", error.message)
+            told = Told(farm=self.name, at=now, error=error.message)
+        except FarmctlError as error:
+            self._teller.went_wrong("round failed", str(error))
+            told = Told(farm=self.name, at=now, error=str(error))
+        return replace(told, seconds=self._clock.monotonic() - began)
+
+    def _round(
+        self,
+        view: CloudView,
+        declared: Farm | None,
+        stop: threading.Event,
+        now: float,
+    ) -> Told:
+        mine = view.farm(self.name)
+        farm = declared or declared_in(view, self.name, site=self._world.site.name)
+        brief = Brief(
+            view=view,
+            mine=mine,
+            farm=farm,
+            declared=declared,
+            lease=leases.lease(farm, mine, now=now),
+            options=Options(command=_COMMAND, lock_wait=0.0, stop=stop),
+            now=now,
+        )
+        seen = self._watched.look(farm, mine, configuration=self._configuration(farm))
+        self._say_what_is_seen(brief, seen)
+        if self._ends(brief, seen):
+            return Told(farm=self.name, at=now)
+        verdict = self._decide(brief, seen)
+        asked = self._asked(brief, seen, verdict)
+        self._drain(seen.batch, asked)
+        self._forget(seen)
+        self._put_aside(brief, seen)
+        outcome = self._tend(brief, seen, asked, verdict.decisions)
+        return self._told(brief, seen, verdict, asked, outcome)
+
+    # Deciding.
+
+    def _decide(self, brief: Brief, seen: Seen) -> Verdict:
+        if brief.lease is not None and brief.lease.over(brief.now):
+            over = deciding.by_hand(seen.sample, all_of_them=_LEASE_OVER)
+            over += [
+                End(node=node.name, because=_LEASE_OVER)
+                for node in seen.sample.nodes
+                if node.state is NodeState.DRAINING and node.empty
+            ]
+            return Verdict(decisions=tuple(over), look_again=_FOREVER)
+        if not seen.believed:
+            why = self._watched.evidence.doubt or "this farm has no queue to follow"
+            return Verdict(decisions=(Keep(because=why),), look_again=_FOREVER)
+        verdict = self._core(brief).decide(seen.sample)
+        hand = deciding.by_hand(seen.sample)
+        return replace(verdict, decisions=(*hand, *verdict.decisions))
+
+    def _core(self, brief: Brief) -> Scaler:
+        terms = deciding.terms(
+            brief.farm, boot=self._settings.boot, stop=self._settings.stop
+        )
+        known = self._scaler
+        if known is None:
+            known = self._scaler = Scaler(terms)
+            document = brief.mine.document
+            kept = document.body.get(LEARNED) if document and document.body else None
+            if kept is not None:
+                known.recall(kept)
+        elif known.terms != terms:
+            learned = known.remember()
+            known = self._scaler = Scaler(terms)
+            known.recall(learned)
+        return known
+
+    def _asked(self, brief: Brief, seen: Seen, verdict: Verdict) -> Asked:
+        breaker, now = self._watched.breaker, brief.now
+        allowed = {
+            pool: breaker.allows(facts.digest, now=now)
+            for pool, facts in seen.facts.items()
+        }
+        if brief.lease is not None and brief.lease.over(now):
+            none = Allowed(count=0, because=_LEASE_OVER)
+            allowed = dict.fromkeys(seen.facts, none)
+        until, why = self._no_room
+        if now < until:
+            allowed = {
+                pool: Allowed(count=0, until=until, because=why)
+                if limit.count != 0
+                else limit
+                for pool, limit in allowed.items()
+            }
+        asked = deciding.asked(
+            verdict.decisions,
+            seen.joined,
+            self._watched.evidence,
+            allowed,
+            desired=None if seen.believed else self._desired,
+        )
+        over = self._watched.sickroom.over(
+            now=now, kept=self._settings.kept, seconds=self._settings.quarantine
+        )
+        asked.going.update(
+            deciding.discharged(
+                seen.joined,
+                self._watched.evidence,
+                over,
+                batch=brief.farm.batch is not None,
+            )
+        )
+        if seen.believed:
+            self._desired = dict(asked.sizes)
+        if brief.farm.batch is None or not (seen.believed or self._desired):
+            asked.sizes.clear()  # as decided before, by hand or by its file
+        return asked
+
+    # Carrying out.
+
+    def _drain(self, batch: BatchSystem | None, asked: Asked) -> None:
+        if batch is None:
+            return
+        try:
+            if asked.undrains:
+                done = batch.undrain(sorted(asked.undrains))
+                self._say(done, "drain taken back", asked.undrains)
+            if asked.drains:
+                why = next(iter(asked.drains.values()))
+                done = batch.drain(sorted(asked.drains), why)
+                self._say(done, "node drained", asked.drains)
+        except FarmctlError as error:
+            self._teller.went_wrong("not drained", str(error))
+
+    def _say(
+        self, done: Mapping[str, str], event: str, because: Mapping[str, str]
+    ) -> None:
+        for node, trouble in done.items():
+            if trouble:
+                self._teller.went_wrong(f"{event}: not {node}", trouble)
+            else:
+                self._teller.did(event, because[node], subject=node)
+
+    def _forget(self, seen: Seen) -> None:
+        if seen.batch is None or not seen.gone:
+            return
+        try:
+            done = seen.batch.forget(seen.gone, ended=True)
+        except FarmctlError as error:
+            self._teller.went_wrong("not struck off", str(error))
+            return
+        why = "no VM stands behind it any more"
+        self._say(done, "node struck off", dict.fromkeys(done, why))
+
+    def _put_aside(self, brief: Brief, seen: Seen) -> None:
+        late = {
+            vm_id: why
+            for vm_id, why in seen.late.items()
+            if vm_id not in self._watched.aside
+        }
+        if not late:
+            return
+        self._watched.put_aside(frozenset(late))
+        try:
+            failed = reconcile.set_aside(self._world, self.name, late, brief.options)
+        except FarmctlError as error:
+            self._teller.went_wrong("not marked as sick", str(error))
+            return
+        for vm_id, why in failed.items():
+            self._teller.went_wrong(f"VM {vm_id} not marked as sick", why)
+
+    def _tend(
+        self, brief: Brief, seen: Seen, asked: Asked, decisions: Sequence[Decision]
+    ) -> Outcome | None:
+        wish = Wish(
+            declared=brief.declared,
+            sizes=asked.sizes,
+            going=asked.going,
+            apart=deciding.apart(seen.joined) - frozenset(asked.going),
+            most=asked.most,
+            shun=frozenset(
+                host
+                for facts in seen.facts.values()
+                for host in self._watched.breaker.shunned(facts.digest, now=brief.now)
+            ),
+            notes=self._notes(brief, seen),
+        )
+        looked = (brief.mine, brief.view.images, brief.view.user, wish)
+        if looked == self._settled:
+            return None
+        outcome = reconcile.tend(
+            self._world, self.name, brief.view, wish, brief.options
+        )
+        self._teller.state("held by somebody else", "")
+        if outcome.plan.changes_nothing:
+            self._settled = looked
+        self._teller.outcome(outcome, asked.going, decisions)
+        room = next((n.message for n in outcome.plan.notes if n.subject == ROOM), "")
+        if room:
+            self._no_room = (brief.now + self._settings.no_room, room)
+        elif brief.now >= self._no_room[0]:
+            self._no_room = (0.0, "")
+        return outcome
+
+    def _notes(self, brief: Brief, seen: Seen) -> dict[str, object]:
+        notes = dict(leases.notes(brief.lease))
+        document = brief.mine.document
+        kept = document.body.get(LEARNED) if document and document.body else None
+        if self._scaler is None:
+            return notes
+        self._worked = self._worked or bool(seen.sample.nodes or seen.sample.waiting)
+        first = not self._written
+        if first:
+            self._written = brief.now
+        due = self._worked and brief.now - self._written >= self._settings.write
+        if due:
+            self._written, self._worked = brief.now, False
+            kept = self._scaler.remember()
+        if kept is not None:
+            notes[LEARNED] = kept
+        return notes
+
+    def _ends(self, brief: Brief, seen: Seen) -> bool:
+        """End a farm whose lease is over and in which nothing is left to work."""
+        if brief.lease is None or not brief.lease.over(brief.now):
+            return False
+        if brief.farm.batch is not None and seen.joined.vms:
+            return False
+        self._teller.did("farm ended", _LEASE_OVER)
+        outcome = reconcile.destroy(self._world, self.name, brief.options)
+        if not outcome.complete:
+            self._teller.went_wrong("farm not ended", outcome.advice)
+        return True
+
+    def _configuration(self, farm: Farm) -> str:
+        inside = self._world.guests
+        if inside is None:
+            return ""
+        try:
+            return inside.configuration(farm)
+        except InputError:
+            return ""  # said by the plan, with all that is wrong
+
+    # Telling.
+
+    def _say_what_is_seen(self, brief: Brief, seen: Seen) -> None:
+        evidence = self._watched.evidence
+        self._teller.state(
+            "the queue is not believed",
+            "" if brief.farm.batch is None else evidence.doubt,
+            calm="the queue is believed again",
+        )
+        self._teller.state("nothing is ended", evidence.restarting)
+        self._teller.state(
+            "work that can never run", "; ".join(str(each) for each in seen.never)
+        )
+        lease = brief.lease
+        if lease is not None:
+            due = lease.warning(brief.now)
+            if due and due != self._warned and not lease.over(brief.now):
+                left = lease.ends - brief.now
+                self._teller.did(
+                    "lease ends soon", f"it ends in {left:.0f} s", ends_at=lease.ends
+                )
+            self._warned = due
+
+    def _told(
+        self,
+        brief: Brief,
+        seen: Seen,
+        verdict: Verdict,
+        asked: Asked,
+        outcome: Outcome | None,
+    ) -> Told:
+        limits = "; ".join(f"{p}: {why}" for p, why in sorted(asked.limits.items()))
+        starting = any(isinstance(each, Start) for each in verdict.decisions)
+        self._teller.state("not more nodes", limits if starting else "")
+        calm = [each.because for each in verdict.decisions if isinstance(each, Keep)]
+        if calm and seen.believed:
+            self._teller.state("kept", calm[0])
+        done = outcome.steps if outcome else ()
+        believed = self._watched.evidence.last
+        waiting = seen.sample.waiting
+        return Told(
+            farm=self.name,
+            at=brief.now,
+            truth=believed.taken if believed else 0.0,
+            sizes=asked.sizes,
+            states=deciding.states(seen.sample.nodes),
+            waiting=sum(each.slots * each.count for each in waiting),
+            running=sum(node.busy for node in seen.sample.nodes),
+            oldest=min((each.since for each in waiting), default=0.0),
+            decisions=verdict.decisions,
+            doubt="" if brief.farm.batch is None else self._watched.evidence.doubt,
+            never=tuple(str(each) for each in seen.never),
+            limits=asked.limits,
+            started=sum(isinstance(each.step, CreateNode) for each in done),
+            ended=sum(
+                isinstance(each.step, RemoveNode) and each.step.role is Role.WORKER
+                for each in done
+            ),
+            aside=len(self._watched.sickroom.since),
+            boots=seen.came_up,
+            lease_ends=brief.lease.ends if brief.lease else 0.0,
+            again=verdict.look_again,
+        )

@@ -1,0 +1,157 @@
+"""One farm's two witnesses, look after look: what is there, what works, what is sick.
+
+Keeps what only time shows: the evidence, how long nodes have been on their way, what
+boots have failed. All of it is rebuilt from the cloud after a restart, later than it
+was known before and never sooner.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from farmctl.batch import BatchSystem
+from farmctl.clock import Clock
+from farmctl.daemon import deciding
+from farmctl.daemon.deciding import Sickroom
+from farmctl.daemon.values import Batches, Settings
+from farmctl.elastic.breaker import Breaker
+from farmctl.elastic.evidence import Evidence
+from farmctl.elastic.joining import Joined, PoolFacts, join
+from farmctl.elastic.stages import Stage, Stages
+from farmctl.errors import FarmctlError, NotPossibleError
+from farmctl.model.guests import guests
+from farmctl.model.matching import Never, NodeShape, sort_out
+from farmctl.model.sample import Sample
+from farmctl.model.view import FarmView
+from farmctl.spec import Farm, Site
+
+_MANY = 3
+"""From so many nodes on, a third that is gone at once is looked at for longer."""
+
+_LONGER = 300.0
+"""Seconds for which so many are looked at before the batch system is to forget them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one look shows.
+
+    `batch`: the farm's batch system, None where it cannot be reached or is none.
+    `believed`: whether the joined sample is evidence; without it nothing shrinks.
+    `late`: VMs that have taken too long, with the reason. `gone`: nodes to be struck
+    off the batch system's list. `never`: work that no pool could run.
+    """
+
+    facts: Mapping[str, PoolFacts]
+    joined: Joined
+    batch: BatchSystem | None
+    believed: bool
+    sample: Sample
+    never: tuple[Never, ...]
+    late: Mapping[int, str]
+    gone: tuple[str, ...]
+    came_up: tuple[float, ...]
+
+
+class Watched:
+    """What is known of one farm; used by one round at a time."""
+
+    def __init__(
+        self, site: Site, batches: Batches | None, settings: Settings, clock: Clock
+    ) -> None:
+        self._site = site
+        self._batches = batches
+        self._settings = settings
+        self._clock = clock
+        self.evidence = Evidence(care=settings.care)
+        self.stages = Stages()
+        self.breaker = Breaker()
+        self.sickroom = Sickroom()
+        self.aside: frozenset[int] = frozenset()
+        self._shapes: dict[str, NodeShape] = {}
+        self._lost: dict[str, float] = {}
+
+    def look(self, farm: Farm, mine: FarmView, *, configuration: str) -> Seen:
+        """Ask the batch system, put both witnesses together, and learn from it."""
+        facts = deciding.facts(farm, mine)
+        batch, raw = self._ask(farm, mine, configuration)
+        now = self._clock.now()
+        blank = Sample(taken=now)
+        joined = join(raw or blank, mine, facts, aside=self.aside)
+        if raw is not None:
+            self.evidence = self.evidence.see(joined.sample, now=now, running=joined.up)
+        believed = raw is not None and not self.evidence.doubt
+        under_way, through = deciding.coming(
+            joined,
+            configuration=configuration,
+            batch=farm.batch is not None,
+            believed=believed,
+        )
+        watched = self.stages.since
+        came_up = tuple(
+            now - joined.vms[name].since
+            for name in joined.vms
+            if joined.vms[name].id in watched and joined.vms[name].id in through
+        )
+        boots = deciding.boots(joined, through, watched, now=now)
+        there = [vm.id for vm in joined.vms.values()]
+        self.breaker = self.breaker.see(boots).forget(there)
+        self.stages = self.stages.see(under_way, through, now=now)
+        self.sickroom = self.sickroom.see(deciding.sick(joined), now=now)
+        self.aside &= frozenset(there)
+        if believed:
+            self._shapes = deciding.shapes(farm, joined.sample, self._shapes)
+        sorted_ = sort_out(joined.sample, tuple(self._shapes.values()))
+        return Seen(
+            facts=facts,
+            joined=joined,
+            batch=batch,
+            believed=believed,
+            sample=sorted_.sample,
+            never=sorted_.never if believed else (),
+            late=self.stages.late(self._limits(), now=now),
+            gone=self._gone(joined, believed=believed, now=now),
+            came_up=came_up,
+        )
+
+    def put_aside(self, vm_ids: frozenset[int]) -> None:
+        """Count these VMs as nothing, even where they could not be marked."""
+        self.aside |= vm_ids
+
+    def _ask(
+        self, farm: Farm, mine: FarmView, configuration: str
+    ) -> tuple[BatchSystem | None, Sample | None]:
+        if farm.batch is None:
+            return None, None
+        try:
+            if self._batches is None:
+                raise NotPossibleError(
+                    "this site has no login, so its batch systems cannot be asked"
+                )
+            if not deciding.head_is_up(mine):
+                raise NotPossibleError("the head, which has the queue, is not up")
+            if not deciding.configured_head(mine, configuration):
+                raise NotPossibleError("the head has not been configured yet")
+            batch = self._batches.of(farm, guests(mine))
+            return batch, batch.sample()
+        except FarmctlError as error:
+            self.evidence = self.evidence.failed(str(error), now=self._clock.now())
+            return None, None
+
+    def _limits(self) -> dict[Stage, float]:
+        return {
+            Stage.RUNNING: float(self._site.deadlines.running),
+            Stage.READY: float(self._site.deadlines.ready),
+            Stage.JOINED: self._settings.joined,
+        }
+
+    def _gone(self, joined: Joined, *, believed: bool, now: float) -> tuple[str, ...]:
+        """Return the nodes behind which no VM stands, seen so for long enough."""
+        if not believed:
+            return ()
+        self._lost = {name: self._lost.get(name, now) for name in joined.lost}
+        known = len(joined.vms) + len(joined.lost)
+        many = known >= _MANY and len(joined.lost) * 3 >= known
+        patience = _LONGER if many else self._settings.care.apart
+        return tuple(
+            name for name, since in self._lost.items() if now - since >= patience
+        )

@@ -17,7 +17,7 @@ from farmctl.model.steps import (
     CreateObject,
     DeleteObject,
 )
-from farmctl.reconcile import inside, objects
+from farmctl.reconcile import inside, objects, retiring
 from farmctl.reconcile.breaker import Breaker
 from farmctl.reconcile.items import NodeStep
 from farmctl.reconcile.nodes import Nodes
@@ -149,7 +149,7 @@ def _router(run: Run, step: ChangeRouter) -> None:
     subject = subject_of(step)
     if run.stopped:
         return
-    reason = inside.reason_to_wait(run, step)
+    reason = inside.reason_to_wait(run, step) or retiring.before_forgetting(run, step)
     if reason:
         run.finish(step, subject, Result.SKIPPED, reason=reason, began=began)
         return
@@ -210,6 +210,6 @@ def _settle(run: Run) -> None:
 
 
 def _retire(run: Run) -> None:
-    note = inside.retire(run)
+    note = retiring.at_the_end(run)
     if note is not None:
         run.notes.append(note)

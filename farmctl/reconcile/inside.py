@@ -202,7 +202,7 @@ def configure(
     up = {
         name: vm
         for vm in seen.vms
-        if (name := _name(vm)) and _ready(vm, seen) and not vm.mark.aside
+        if (name := _name(vm)) and is_ready(vm, seen) and not vm.mark.aside
     }
     targets = {name: up[name] for name in step.names if name in up}
     missing = [name for name in step.names if name not in up]
@@ -243,29 +243,14 @@ def configure(
     return Configured(result=Result.DONE)
 
 
-def retire(run: Run) -> Note | None:
-    """Strike workers that have gone off the farm's lists; a failure becomes a note."""
-    inside = run.world.guests
-    gone = [
-        step.name
-        for step in run.plan.steps
-        if isinstance(step, RemoveNode)
-        and step.role is Role.WORKER
-        and run.result_of(step) is Result.DONE
-    ]
-    if inside is None or run.plan.destroys or not gone or run.stopped:
-        return None
-    try:
-        seen = run.world.cloud.look().farm(run.farm)
-        names = sorted(set(gone) - {_name(vm) for vm in seen.vms})
-        if names:
-            inside.retire(declared(run), guests(seen), names)
-    except FarmctlError as error:
-        return Note(
-            subject=run.farm,
-            message=f"{_some(gone)}: not struck off its lists: {error.message}",
-        )
-    return None
+def is_ready(vm: Vm, seen: FarmView) -> bool:
+    """Say whether a node runs and is up, as its farm counts that."""
+    if vm.tag is None or vm.tag.role is None or vm.state not in _UP:
+        return False
+    key = vm.tag.pool or vm.tag.role.value
+    readiness = document.readiness(seen.document, key)
+    shown = phase(vm.state, reported_ready=vm.reported_ready, readiness=readiness)
+    return shown is Phase.READY
 
 
 def _failed(
@@ -362,15 +347,6 @@ def _phase(vm: Vm, run: Run) -> Phase:
     found = run.view.farm(run.farm).document
     readiness = document.readiness(found, Role.ROUTER.value)
     return phase(vm.state, reported_ready=vm.reported_ready, readiness=readiness)
-
-
-def _ready(vm: Vm, seen: FarmView) -> bool:
-    if vm.tag is None or vm.tag.role is None or vm.state not in _UP:
-        return False
-    key = vm.tag.pool or vm.tag.role.value
-    readiness = document.readiness(seen.document, key)
-    shown = phase(vm.state, reported_ready=vm.reported_ready, readiness=readiness)
-    return shown is Phase.READY
 
 
 def _name(vm: Vm) -> str:

@@ -152,6 +152,7 @@ class Run:
         self.notes: list[Note] = []
         self.again: PlanAgainError | None = None
         self.booting: ChangeRouter | None = None
+        self.struck = False
         self.stopped = ""
         self._stopped_by: FarmctlError | None = None
         self._guard = threading.Lock()

@@ -82,8 +82,10 @@ class Tended:
         return self.settled(self.whole(world, view, avoid), view)
 
     def proof(self, view: CloudView) -> Intent:
+        """Return what is left when all that may be made now has been made."""
         del view
-        return self
+        none = dict.fromkeys(self.wish.most, 0)
+        return replace(self, wish=replace(self.wish, most=none))
 
     def whole(self, world: World, view: CloudView, avoid: Avoid = _NOTHING) -> Plan:
         """Return the plan before anything is left out of it."""

@@ -95,8 +95,14 @@ class Guests(Protocol):
         """
         ...
 
-    def retire(self, farm: Farm, guests: Sequence[Guest], names: Sequence[str]) -> None:
+    def retire(self, farm: Farm, guests: Sequence[Guest], here: frozenset[str]) -> None:
         """Strike nodes that are gone off the farm's lists, such as the batch system's.
+
+        Args:
+            farm: whose lists.
+            guests: all that are up; the head, which keeps them, is among them.
+            here: the names of all nodes that may still be there. Whatever else of this
+                farm's nodes is listed is gone.
 
         Raises:
             FarmctlError: that could not be done; the farm goes on without.

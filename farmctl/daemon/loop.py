@@ -198,11 +198,15 @@ class Daemon:
             await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _beat(self, helpers: ThreadPoolExecutor) -> None:
+        failed = ""
         while True:
             try:
                 await self._in(helpers, self._peers.beat)
+                failed = ""
             except FarmctlError as error:
-                tell(logging.WARNING, "beat failed", because=str(error))
+                if str(error) != failed:
+                    failed = str(error)
+                    tell(logging.WARNING, "beat failed", because=failed)
             self._show_ages()
             await asyncio.sleep(self._settings.beat)
 

@@ -23,7 +23,7 @@ from farmctl.model.nodes import Role
 from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.model.view import CloudView, FarmView
-from farmctl.reconcile import Options, Outcome, Wish, World
+from farmctl.reconcile import Options, Outcome, Result, Wish, World
 from farmctl.reconcile.intent import declared_in
 from farmctl.reconcile.rounds import ROOM
 from farmctl.spec import Farm
@@ -276,6 +276,11 @@ class FarmRounds:
         if outcome.plan.changes_nothing:
             self._settled = looked
         self._teller.outcome(outcome, asked.going, decisions)
+        self._watched.ended(
+            each.subject
+            for each in outcome.of(Result.DONE)
+            if isinstance(each.step, RemoveNode)
+        )
         room = next((n.message for n in outcome.plan.notes if n.subject == ROOM), "")
         if room:
             self._no_room = (brief.now + self._settings.no_room, room)

@@ -5,7 +5,7 @@ boots have failed. All of it is rebuilt from the cloud after a restart, later th
 was known before and never sooner.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from farmctl.batch import BatchSystem
@@ -69,6 +69,7 @@ class Watched:
         self.aside: frozenset[int] = frozenset()
         self._shapes: dict[str, NodeShape] = {}
         self._lost: dict[str, float] = {}
+        self._ended: frozenset[str] = frozenset()
 
     def look(self, farm: Farm, mine: FarmView, *, configuration: str) -> Seen:
         """Ask the batch system, put both witnesses together, and learn from it."""
@@ -117,6 +118,10 @@ class Watched:
         """Count these VMs as nothing, even where they could not be marked."""
         self.aside |= vm_ids
 
+    def ended(self, names: Iterable[str]) -> None:
+        """Take note of nodes that were ended, and seen to be gone, by ourselves."""
+        self._ended |= frozenset(names)
+
     def _ask(
         self, farm: Farm, mine: FarmView, configuration: str
     ) -> tuple[BatchSystem | None, Sample | None]:
@@ -149,9 +154,14 @@ class Watched:
         if not believed:
             return ()
         self._lost = {name: self._lost.get(name, now) for name in joined.lost}
-        known = len(joined.vms) + len(joined.lost)
-        many = known >= _MANY and len(joined.lost) * 3 >= known
-        patience = _LONGER if many else self._settings.care.apart
+        self._ended &= frozenset(joined.lost)
+        strange = len(frozenset(joined.lost) - self._ended)
+        known = len(joined.vms) + strange
+        many = known >= _MANY and strange * 3 >= known
+        longer = _LONGER if many else self._settings.care.apart
         return tuple(
-            name for name, since in self._lost.items() if now - since >= patience
+            name
+            for name, since in self._lost.items()
+            if now - since
+            >= (self._settings.care.apart if name in self._ended else longer)
         )

@@ -4,8 +4,7 @@ import time
 
 import pytest
 from farms import until
-
-from farmctl.testing import OpenNebula
+from proxy import Proxy
 
 
 def settled(bench, name, queue, count):
@@ -96,21 +95,21 @@ def test_a_node_that_another_drained_by_hand_goes_when_it_is_empty(bench, name):
 
 
 def test_while_opennebula_is_away_nothing_is_done_and_work_goes_on(
-    bench, name, opennebula: OpenNebula
+    bench, name, opennebula
 ):
-    from proxy import Proxy
-
     queue = bench.make(name)
     queue.submit(2, seconds=3.0)
-    with Proxy(opennebula.endpoint) as proxy:
-        with bench.serving(endpoint=proxy.endpoint):
-            settled(bench, name, queue, 2)
-            proxy.down()
-            time.sleep(1.5)
-            queue.submit(2, seconds=0.3)
-            time.sleep(0.5)
-            proxy.up()
-            until(lambda: not queue.left, what="all jobs end")
-            until(lambda: not bench.workers(name), what="all nodes go")
+    with (
+        Proxy(opennebula.endpoint) as proxy,
+        bench.serving(endpoint=proxy.endpoint),
+    ):
+        settled(bench, name, queue, 2)
+        proxy.down()
+        time.sleep(1.5)
+        queue.submit(2, seconds=0.3)
+        time.sleep(0.5)
+        proxy.up()
+        until(lambda: not queue.left, what="all jobs end")
+        until(lambda: not bench.workers(name), what="all nodes go")
     assert queue.state["killed"] == []
     assert [job["ran"] for job in queue.state["jobs"]] == [1] * 4

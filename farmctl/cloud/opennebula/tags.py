@@ -37,8 +37,11 @@ _DIGEST = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def tag_attributes(tag: Tag) -> Attributes:
-    """Return the vector FARMCTL of a tag; what the tag lacks is left out."""
-    return {TAG: _tag_pairs(tag)}
+    """Return the vector FARMCTL of a tag; what the tag lacks is left out.
+
+    A tag without a farm is none: what is the site's own carries no tag.
+    """
+    return {TAG: _tag_pairs(tag)} if tag.farm else {}
 
 
 def tag_of(template: etree._Element | None) -> Tag | None:

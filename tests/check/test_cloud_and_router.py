@@ -133,6 +133,11 @@ def test_a_batch_system_that_disagrees_is_a_fault(expected):
         "wn-002": "fault: Slurm 22.05.8 does not know it",
         "wn-007": "fault: is in the batch system's list, and there is no such node",
     }
+    (hint,) = [
+        e.hint for e in clouds.batch(expected, sample(gone)) if "007" in e.subject
+    ]
+    assert hint.startswith("Is it really gone? Then: farmctl ssh alice head 'scontrol")
+    assert hint.endswith("scontrol delete nodename=alice-wn-007'")
     down = worker(
         "alice-wn-001", state=NodeState.ASIDE, shown="DOWN", reason="Not responding"
     )
@@ -168,6 +173,26 @@ def test_a_service_that_is_not_as_drawn_is_a_fault(with_files, change, message):
     found = dict(told(routers.judge(with_files, ROUTER | change)))["services"]
     assert found.startswith("fault: ")
     assert message in found
+
+
+def test_openwrt_has_a_redirect_for_each_source(with_files):
+    values, farm = with_files.values, with_files.farm
+    first, second = values.forwards
+    many = replace(
+        first, protocols=("tcp", "udp"), sources=("192.0.2.0/24", "10.0.0.1")
+    )
+    expected = replace(
+        with_files,
+        farm=farm.model_copy(
+            update={"router": farm.router.model_copy(update={"flavour": "openwrt"})}
+        ),
+        values=replace(values, forwards=(many, second)),
+    )
+    said = ROUTER | {"redirects": "3", "check": "", "wan": '{"up": true}'}
+    found = dict(told(routers.judge(expected, said)))
+    assert found["services"].startswith("good: ")
+    found = dict(told(routers.judge(expected, said | {"redirects": "2"})))
+    assert "it has 2 forwards in force, not 3" in found["services"]
 
 
 def test_the_rules_that_could_not_be_loaded_elsewhere_are_no_fault(with_files):

@@ -5,6 +5,7 @@ import pytest
 from farmctl.check.values import Probe, Report, fault, good, unseen
 from farmctl.cli import check_view, terminal
 from farmctl.cli.check_view import document
+from farmctl.cli.commands import ssh
 
 REPORT = Report(
     farm="alice",
@@ -62,6 +63,23 @@ def test_a_node_is_known_by_its_whole_name_or_the_end_of_it(farmctl, with_login)
     ran = farmctl("ssh", "sandbax", "wn-001")
     assert "There is no farm 'sandbax'" in ran.err
     assert "Did you mean 'sandbox'?" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ((), ""),
+        (("squeue --me | tail -n 3",), "squeue --me | tail -n 3"),
+        (("echo", "two  words"), "echo 'two  words'"),
+        (("--", "uname", "-a"), "uname -a"),
+        (("--", "echo --"), "echo --"),
+        (("ls", "--", "-x"), "ls -- -x"),
+    ],
+)
+def test_one_word_is_a_line_for_the_nodes_shell_and_several_arrive_as_they_are(
+    command, line
+):
+    assert ssh.line(command) == line
 
 
 def test_the_names_of_nodes_are_completed(farmctl, sandbox, monkeypatch):

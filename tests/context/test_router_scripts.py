@@ -287,6 +287,18 @@ def test_what_is_no_bundle_of_the_routers_files_is_refused(openwrt, text, messag
     assert not list((openwrt.root / "etc/config").iterdir())
 
 
+def test_the_machine_is_named_by_the_files_that_just_came(openwrt):
+    # OpenWrt's own script names it before ours has put the files in place.
+    openwrt.program(
+        "../etc/init.d/system",
+        '#!/bin/sh\n[ "$1" = reload ] && sed -n "s/.*hostname \'\\(.*\\)\'/\\1/p" '
+        '"$FARMCTL_ROOT/etc/config/system" >"$FARMCTL_ROOT/named"\n',
+    )
+    openwrt.context()
+    assert openwrt.boot().returncode == 0
+    assert openwrt.read("named") == "r\n"
+
+
 def test_a_router_without_a_context_says_so(openwrt):
     done = openwrt.boot()
     assert done.returncode == 1

@@ -66,11 +66,16 @@ def command(
     guest = find(mine, node)
     way = SiteGuests(site, os.environ, announce=terminal.say)
     with way.shell(farm, guests(mine)) as shell:
-        line = command[0] if len(command) == 1 else shlex.join(command)
         arguments = shell.arguments(
-            guest, line, terminal=sys.stdin.isatty() and sys.stdout.isatty()
+            guest, line(command), terminal=sys.stdin.isatty() and sys.stdout.isatty()
         )
         context.exit(_run(arguments))
+
+
+def line(command: tuple[str, ...]) -> str:
+    """Return what the node's shell is to run; a `--` in front is no part of it."""
+    words = command[1:] if command[:1] == ("--",) else command
+    return words[0] if len(words) == 1 else shlex.join(words)
 
 
 def find(farm: FarmView, name: str) -> Guest:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from farmctl.clock import SystemClock
-from farmctl.errors import BatchError, FarmctlError
+from farmctl.errors import BatchError, FarmctlError, WrongBatchError
 from farmctl.model.nodes import Role
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class SiteGuests:
                 )
 
     def retire(
-        self, farm: "Farm", guests: "Sequence[Guest]", names: Sequence[str]
+        self, farm: "Farm", guests: "Sequence[Guest]", here: frozenset[str]
     ) -> None:
         """Strike nodes that are gone off the list of the farm's batch system.
 
@@ -139,11 +139,15 @@ class SiteGuests:
         if farm.batch != "slurm" or head is None:
             return
         from farmctl.batch.commands import OnGuest  # noqa: PLC0415 - when needed
-        from farmctl.batch.slurm import Slurm  # noqa: PLC0415 - likewise
+        from farmctl.batch.slurm import Slurm, left_over  # noqa: PLC0415 - likewise
 
         with self.shell(farm.name, guests) as shell:
             slurm = Slurm(OnGuest(shell=shell, guest=head), now=SystemClock().now)
-            kept = slurm.forget(names, ended=True)
+            try:
+                gone = left_over(slurm.sample(), farm.name, here)
+            except WrongBatchError:
+                return  # no Slurm, no list
+            kept = slurm.forget(gone, ended=True) if gone else {}
         troubles = [f"{name}: {why}" for name, why in sorted(kept.items()) if why]
         if troubles:
             raise BatchError("; ".join(troubles))

@@ -1,5 +1,6 @@
 """Judging what the cloud and the batch system show. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from farmctl.model.sample import NodeState, Sample
 from farmctl.model.steps import Plan
 from farmctl.model.view import Vm
 from farmctl.plan import document, lines
+from farmctl.spec import Farm
 
 _LEAST_MEMORY = 0.8
 """Of what a node was given, the part that its batch system must have: the image's
@@ -110,10 +112,27 @@ def batch(expected: Expected, sample: Sample) -> Iterator[Finding]:
             Probe.BATCH,
             expected.short(name),
             "is in the batch system's list, and there is no such node",
-            hint="`farmctl apply` strikes it off.",
+            hint=strike_off(expected.farm, name),
         )
     if not workers and not there:
         yield good(Probe.BATCH, "", f"{sample.system}: no worker, and none in the list")
+
+
+def strike_off(farm: Farm, name: str) -> str:
+    """Return the command that strikes a node off.
+
+    Its work is ended first, and no job is in its end anywhere: Slurm 22.05 dies of a
+    node that is deleted under a job, be it that another of the job's nodes still ends.
+    """
+    if farm.batch != "slurm":
+        return "Strike it off on the head, as its batch system's admin does that."
+    line = (
+        f"scontrol update nodename={name} state=down reason=gone && "
+        f'while [ -n "$(squeue -ht CG; squeue -hw {name})" ]; do sleep 1; done && '
+        f"scontrol delete nodename={name}"
+    )
+    head = f"farmctl ssh {farm.name} head {shlex.quote(line)}"
+    return f"Is it really gone? Then: {head}"
 
 
 def _marks(expected: Expected) -> Mapping[str, bool]:

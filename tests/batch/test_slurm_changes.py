@@ -5,7 +5,7 @@ import json
 import pytest
 import replayed
 
-from farmctl.batch.slurm import Slurm
+from farmctl.batch.slurm import Slurm, left_over
 from farmctl.errors import BatchRefusedError, NotPossibleError
 from farmctl.model.guests import Ran
 
@@ -231,3 +231,20 @@ def test_a_refused_change_is_an_error():
     )
     with pytest.raises(BatchRefusedError, match=r"change wn-001: .*Invalid user id"):
         fake.slurm.drain(["wn-001"], "x")
+
+
+def test_left_over_are_the_farms_own_names_that_joined_by_themselves():
+    fake = Fake(
+        alice_wn_001={},
+        alice_wn_002={"state": "down"},
+        alice_wn_003={"state_flags": []},
+        alice_wn_big_1004={},
+        alice_login={},
+        bob_wn_005={},
+    )
+    sample = fake.slurm.sample()
+    assert left_over(sample, "alice", frozenset({"alice-wn-001"})) == (
+        "alice-wn-002",
+        "alice-wn-big-1004",
+    )
+    assert left_over(sample, "a.*", frozenset()) == ()

@@ -1,5 +1,6 @@
 """The Slurm adapter against a real Slurm, with real jobs on machines of their own."""
 
+import shlex
 import time
 from dataclasses import replace
 
@@ -8,9 +9,11 @@ import pytest
 import slurmrig
 from batchnodes import until
 
+from farmctl.check import clouds
 from farmctl.errors import BatchAwayError, BatchError
 from farmctl.model.matching import NodeShape, sort_out
 from farmctl.model.sample import Drainer, NodeState
+from farmctl.spec import reading
 
 pytestmark = [
     pytest.mark.real,
@@ -203,6 +206,26 @@ def test_a_worker_that_was_killed_is_forgotten_and_its_job_waits_again(slurm, ri
     assert slurm.forget(["wn-001"], ended=True) == {"wn-001": ""}
     sample = slurm.sample()
     assert sample.nodes == ()
+    assert list(why(sample)) == [job]
+
+
+def test_the_command_that_a_check_names_strikes_a_gone_node_off_with_its_work(
+    slurm, rig
+):
+    for number in (1, 2):
+        rig.join(number)
+    job = rig.submit("-N2", wrap="sleep 60")
+    until(lambda: slurm.sample().nodes[0].work, what="the job's start")
+    rig.end(1)
+    farm = reading.parse_farm(
+        "farm: alice\nkind: batch\nrouter: {image: r}\nbatch: slurm\n"
+        "head: {image: h, cpus: 1, memory: 1GiB}\n"
+    )
+    command = clouds.strike_off(farm, "wn-001").partition("Then: ")[2]
+    assert command.startswith("farmctl ssh alice head ")
+    rig.do("sh", "-c", shlex.split(command)[-1])
+    sample = slurm.sample()
+    assert [each.name for each in sample.nodes] == ["wn-002"]
     assert list(why(sample)) == [job]
 
 

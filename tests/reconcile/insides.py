@@ -58,12 +58,27 @@ class Insides:
             )
             if not failure:
                 self.log(f"configured {name}")
+                if known[name].pool:
+                    self.join(farm.name, name)
         return done
 
-    def retire(self, farm, guests, names):
+    def retire(self, farm, guests, here):
         if failure := self.fault("retire"):
             raise UnreachableError(failure)
-        self.log(f"retired {' '.join(names)}")
+        assert "head" in {guest.role.value for guest in guests}
+        if gone := sorted(self.listed(farm.name) - here):
+            self.log(f"retired {' '.join(gone)}")
+            kept = sorted(self.listed(farm.name) & here)
+            (self.folder / f"{farm.name}.list").write_text("\n".join(kept))
+
+    def listed(self, farm):
+        """The workers in the batch system's list: all that were configured once."""
+        here = self.folder / f"{farm}.list"
+        return set(here.read_text().split()) if here.exists() else set()
+
+    def join(self, farm, name):
+        listed = sorted({*self.listed(farm), name})
+        (self.folder / f"{farm}.list").write_text("\n".join(listed))
 
     def files_of(self, vm_id):
         """Return the files that were put in force on a router that runs."""

@@ -204,10 +204,11 @@ def settled(world, name, *, size, public=True):
 
 
 def _inside(world, farm):
-    """Say which router was left with other files than its context has."""
+    """Say which router has other files than its context, and who is still listed."""
     if world.guests is None:
         return []
-    return [
+    gone = world.guests.listed(farm.farm) - {vm.name for vm in farm.vms}
+    return [f"{name} is gone, and still listed" for name in sorted(gone)] + [
         f"{vm.name} runs other files than its context has"
         for vm in farm.vms
         if vm.tag.role is Role.ROUTER

@@ -216,17 +216,6 @@ def test_a_timeout_ends_the_configuring(inside, insides):
     assert step.reason.startswith("It took too long. Not configured: alice-router")
 
 
-def test_a_list_that_cannot_be_changed_is_a_note(inside, insides):
-    apply(inside, farm_of("alice"))
-    scale(inside, "alice", "wn", 3)
-    insides.break_("retire", "slurmctld is away")
-    outcome = scale(inside, "alice", "wn", 2, Options(interrupt=True))
-    assert problems(outcome) == []
-    assert [note.message for note in outcome.notes] == [
-        "alice-wn-003: not struck off its lists: slurmctld is away"
-    ]
-
-
 def test_status_says_which_nodes_are_not_configured(inside, insides):
     apply(inside, farm_of("alice"))
     insides.digest = "two"

@@ -241,12 +241,16 @@ def test_names_follow_the_nodes_up_and_down(inside, insides):
     assert problems(scale(inside, "alice", "wn", 4)) == []
     dhcp = bundle.unpack(router_in(inside).router_files)["dhcp"]
     assert "option name 'alice-wn-004'" in dhcp
+    for gone in ("alice-wn-003", "alice-wn-004"):
+        insides.join("alice", gone)
     outcome = scale(inside, "alice", "wn", 2, Options(interrupt=True))
     assert problems(outcome) == []
     dhcp = bundle.unpack(router_in(inside).router_files)["dhcp"]
     assert "option name 'alice-wn-003'" not in dhcp
     assert settled(inside, "alice", size=2) == []
-    assert "retired alice-wn-003 alice-wn-004" in insides.lines
+    retired, changed = insides.lines[-2:]
+    assert retired == "retired alice-wn-003 alice-wn-004"
+    assert changed.startswith("changed alice-router")
 
 
 def test_a_node_that_may_work_keeps_its_name(inside):

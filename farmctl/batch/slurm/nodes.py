@@ -4,13 +4,14 @@ Pure: records in, values out. A node that a person or a health check drained is 
 aside: its drain is not ours to take back, and nothing waits for it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from farmctl.batch.port import OURS
 from farmctl.batch.slurm.answers import Record, amount, listed, text, words
 from farmctl.errors import BatchAnswerError
-from farmctl.model.sample import Drainer, NodeSample, NodeState, Work
+from farmctl.model.sample import Drainer, NodeSample, NodeState, Sample, Work
 
 _ABSENT = frozenset({"FUTURE"})
 """Nodes that a configuration foresees and nobody has seen."""
@@ -72,6 +73,22 @@ def drained_by(record: Record) -> Drainer:
         return Drainer.NOBODY
     ours = text(record, "reason").startswith(OURS)
     return Drainer.US if ours else Drainer.OTHERS
+
+
+def left_over(sample: Sample, farm: str, here: frozenset[str]) -> tuple[str, ...]:
+    """Return the farm's workers that are listed, and are none of those that are here.
+
+    Only names that a worker of the farm has or had, and that joined by themselves: what
+    else an admin has put on the list is none of our business.
+    """
+    ours = re.compile(rf"{re.escape(farm)}-.+-[0-9]{{3,}}")
+    return tuple(
+        node.name
+        for node in sample.nodes
+        if ours.fullmatch(node.name)
+        and "DYNAMIC_NORM" in node.shown.split("+")
+        and node.name not in here
+    )
 
 
 def lost(record: Record) -> bool:

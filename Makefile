@@ -20,6 +20,7 @@ $(VENV)/.ready: pyproject.toml
 	  || { echo "farmctl needs Python 3.11 or later as $(PYTHON)."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then \
+	    echo "Installing on this machine, with apt-get: python3-venv"; \
 	    apt-get update -qq && apt-get install -y -qq python3-venv; \
 	  else \
 	    echo "Python's venv is missing. As root: apt-get install python3-venv"; exit 1; \

@@ -14,6 +14,7 @@ for package in debootstrap nftables iproute2 openssh-client; do
   dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
+  echo "Installing on this machine, with apt-get, what real nodes need: ${missing[*]}"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
 fi

@@ -3,6 +3,10 @@
 A relative name begins where the site file is, also a farm's: whoever knows the site can
 go on with a farm that somebody else applied from a file elsewhere. A name that is not
 there is looked for among the playbooks that farmctl brings along.
+
+A playbook runs with the rights of whoever runs farmctl, and a farm's document is its
+owner's to write: so a farm names only what lies in the site file's folder. The site
+file itself may name any.
 """
 
 import os
@@ -44,7 +48,7 @@ def located(farm: Farm, site: Site) -> Path | None:
     """Return the playbook that configures a farm, None if nothing does.
 
     Raises:
-        InputError: it is not there, or no file.
+        InputError: it is not there, or no file, or none that a farm may name.
     """
     named = site.playbook if farm.playbook is None else farm.playbook
     if named is None or named == NONE or site.login is None:
@@ -54,22 +58,40 @@ def located(farm: Farm, site: Site) -> Path | None:
     tried = [path if path.is_absolute() else folder.absolute() / path]
     if not path.is_absolute() and "/" not in named:
         tried.append(shipped() / path)
+    own = farm.playbook is not None
+    if own and not tried[0].resolve().is_relative_to(folder.resolve()):
+        raise _mistake(
+            farm,
+            site,
+            f"{named} is not in the site file's folder, {folder.absolute()}.",
+            "A playbook runs on this machine with your rights, so a farm may name only "
+            "what lies there; the site file may name any.",
+        )
     for each in tried:
         if each.is_file():
             return each
+    raise _mistake(
+        farm,
+        site,
+        f"there is no {tried[0]}.",
+        "A relative name begins where the site file is; write site.yml for the "
+        "playbook that farmctl brings along.",
+    )
+
+
+def _mistake(farm: Farm, site: Site, message: str, hint: str) -> InputError:
     own = farm.playbook is not None
     written = farm if own else site
     line, column = written.origin.place("playbook")
-    raise InputError(
+    return InputError(
         [
             Mistake(
                 file=written.origin.file or (f"farm {farm.name}" if own else "site"),
                 line=line,
                 column=column,
                 path="playbook",
-                message=f"there is no {tried[0]}.",
-                hint="A relative name begins where the site file is; write site.yml "
-                "for the playbook that farmctl brings along.",
+                message=message,
+                hint=hint,
             )
         ]
     )

@@ -226,8 +226,8 @@ class Farm(WrittenFile):
     """Public keys of those who may log in to the nodes."""
 
     playbook: PlaybookChoice | None = None
-    """The Ansible playbook that configures the nodes, if it is not the site's: a path,
-    a relative one beginning where the site file is, or none."""
+    """The Ansible playbook that configures the nodes, if it is not the site's: one in
+    the folder of the site file, such as alice.yml, or none."""
 
     variables: Variables = Field(default_factory=dict)
     """Free text that each node finds in its environment, by name; 64 kB in all."""

@@ -63,6 +63,22 @@ def test_a_playbook_that_is_not_there_is_told_with_its_line(
         configuration(farm, make_site())
 
 
+@pytest.mark.parametrize("where", ["{outside}/own.yml", "../outside/own.yml", "in.yml"])
+def test_a_farm_names_no_playbook_outside_the_site_files_folder(
+    make_farm, make_site, tmp_path, where
+):
+    site = make_site()
+    outside = tmp_path.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    (outside / "own.yml").write_text("- hosts: localhost\n")
+    (tmp_path / "in.yml").symlink_to(outside / "own.yml")
+    farm = make_farm(f"playbook: {where.format(outside=outside)}\n")
+    (told,) = mistakes(farm, site)
+    assert told.message.endswith(f"is not in the site file's folder, {tmp_path}.")
+    with pytest.raises(InputError):
+        configuration(farm, site)
+
+
 def test_the_digest_is_short_and_plain(make_farm, make_site):
     digest = configuration(make_farm(), make_site())
     assert len(digest) == 32

@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from farmctl.check.expected import Expected, openings
-from farmctl.check.seen import Seen, Trouble, answered, found_in
+from farmctl.check.seen import (
+    Seen,
+    Trouble,
+    answered,
+    believed_in_part,
+    found_in,
+)
 from farmctl.check.values import Finding, Probe, fault, good, unseen
 from farmctl.model.guests import Guest
 from farmctl.model.router import Zone
@@ -31,7 +37,9 @@ def isolation(
         return
     for name, each in seen.items():
         try:
-            yield from _isolation(expected, expected.short(name), each)
+            with believed_in_part():
+                found = list(_isolation(expected, expected.short(name), each))
+            yield from found
         except Trouble as trouble:
             yield unseen(Probe.ISOLATION, expected.short(name), str(trouble))
     if not seen:

@@ -9,7 +9,13 @@ from typing import Any
 
 from farmctl.check import asking, neighbours
 from farmctl.check.expected import Expected
-from farmctl.check.seen import Seen, Trouble, answered, found_in
+from farmctl.check.seen import (
+    Seen,
+    Trouble,
+    answered,
+    believed_in_part,
+    found_in,
+)
 from farmctl.check.values import Finding, Probe, fault, good, unseen
 from farmctl.model.guests import Guest
 from farmctl.model.nodes import Role
@@ -62,7 +68,8 @@ def judge(
             continue
         found: list[Finding] = []
         try:
-            found.extend(judged())
+            with believed_in_part():
+                found.extend(judged())
         except Trouble as trouble:
             found.append(unseen(probe, expected.short(guest.name), str(trouble)))
         yield from found

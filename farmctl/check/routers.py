@@ -110,7 +110,9 @@ def _openwrt(said: Mapping[str, str]) -> Iterator[Finding]:
         wan = json.loads(said.get("wan") or "{}")
     except ValueError:
         wan = {}
-    if wan.get("up"):
+    if not isinstance(wan, dict):
+        yield unseen(Probe.ROUTER, "wan", "what ubus says of it makes no sense")
+    elif wan.get("up"):
         yield good(Probe.ROUTER, "wan", "the public interface is up")
     elif wan:
         yield fault(Probe.ROUTER, "wan", "the public interface is down")

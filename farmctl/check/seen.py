@@ -4,7 +4,8 @@ Each part of a node's answer holds what it `found`, or the `trouble` that kept i
 looking, and then nothing is said of it but that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 Seen = Mapping[str, Any]
@@ -25,6 +26,19 @@ def found_in(seen: Seen, part: str) -> Any:
     if "trouble" in each:
         raise Trouble(f"{part}: {each['trouble']}")
     return each["found"]
+
+
+@contextmanager
+def believed_in_part() -> Iterator[None]:
+    """Judge inside of this what a node says: it may say anything.
+
+    Raises:
+        Trouble: its answer is of no shape that a node in order gives.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Trouble("its answer makes no sense") from error
 
 
 def answered(answer: str) -> bool:

@@ -77,3 +77,11 @@ def test_odd_frames_that_arrive_are_a_fault():
 def test_no_honest_frame_no_verdict():
     (found,) = told([neighbours.spoofing("a to b", {"rounds": 9}, {"heard": {}})])
     assert found.startswith("not checked: no honest frame arrived either (of 9 sent)")
+
+
+def test_a_node_that_talks_nonsense_of_others_is_not_believed(beside):
+    seen = {**answers(), "alice-wn-002": {"arp": {"found": 7}, "ping": 3}}
+    assert told(neighbours.isolation(beside, seen, {})) == [
+        "good: reaches none of 1 addresses of 1 other farm",
+        "not checked: its answer makes no sense",
+    ]

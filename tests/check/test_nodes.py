@@ -192,3 +192,30 @@ def test_the_router_answers_nodes_on_declared_ports_only(judge):
     assert judge(Probe.ROUTER, first=True, metrics=refused)[1] == (
         f"not checked: none answers: {refused}"
     )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        5,
+        {"found": 5},
+        {"found": {"eth0": []}},
+        {"found": None},
+        [],
+        "x",
+        {"found": [1]},
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_no_end_of_the_check(expected, seen, answer):
+    guest = next(e for e in expected.nodes if e.name == "alice-wn-001")
+    (found,) = nodes.judge(
+        expected,
+        guest,
+        {**seen(), "devices": answer},
+        {Probe.ADDRESS},
+        first=False,
+        outside="",
+        caller=None,
+    )
+    assert found.verdict is Verdict.UNSEEN
+    assert found.message == "its answer makes no sense"

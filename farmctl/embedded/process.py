@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from farmctl.embedded.netns import needs
+from farmctl.embedded.netns import needs, survivors
 from farmctl.embedded.settings import PRIVATE, Settings
 from farmctl.errors import NotPossibleError
 
@@ -130,7 +130,9 @@ def stop(settings: Settings | None = None) -> bool:
     if not settings.directory.exists():
         return False
     with _locked(settings.directory / "start.lock"):
-        return _stop(settings)
+        stopped = _stop(settings)
+        survivors.end(settings.directory)
+        return stopped
 
 
 def reset(settings: Settings | None = None) -> None:
@@ -144,6 +146,7 @@ def reset(settings: Settings | None = None) -> None:
         return
     with _locked(settings.directory / "start.lock"):
         _stop(settings)
+        survivors.end(settings.directory)
         for name in _OURS:
             (settings.directory / name).unlink(missing_ok=True)
         for name in _OUR_FOLDERS:

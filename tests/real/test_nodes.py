@@ -476,6 +476,40 @@ def test_nothing_is_left_behind(nodes_of, killed):
     witness.gone()
 
 
+_DEAF = """\
+mv /sbin/init /sbin/init.real
+printf '%s\\n' '#!/bin/sh' \\
+    'exec setpriv --pdeathsig clear sh -c "while :; do sleep 1; done"' >/sbin/init
+chmod 755 /sbin/init
+"""
+
+
+@pytest.mark.parametrize("then", ["start", "stop"])
+def test_a_node_that_outlives_its_keeper_is_ended_before_another_has_its_disk(
+    nodes_of, then
+):
+    nodes = nodes_of()
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    nodes.cloud.inside(str(vm), "sh", "-c", _DEAF)
+    nodes.act(vm, "poweroff-hard", "POWEROFF")
+    nodes.act(vm, "resume", "RUNNING")
+    deaf, keeper = nodes.cloud.node(vm), nodes.cloud.node("fabric")
+    until(lambda: "while :" in Path(f"/proc/{deaf}/cmdline").read_text())
+    os.kill(nodes.cloud.pid, signal.SIGKILL)
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{keeper}").exists())
+    assert Path(f"/proc/{deaf}").exists(), "then this test proves nothing"
+    if then == "start":
+        nodes.cloud.kill()
+        nodes.cloud.start()
+        nodes.wait(vm, "POWEROFF")
+    else:
+        nodes.cloud.stop()
+    until(lambda: not Path(f"/proc/{deaf}").exists(), 2.0)
+    nodes.cloud.stop()
+
+
 def test_a_start_removes_the_disks_of_vms_that_are_gone_and_nothing_else(nodes_of):
     nodes = nodes_of()
     vm = nodes.vm("alice")

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from farmctl.embedded.netns import kernel
+from farmctl.embedded.netns import kernel, survivors
 from farmctl.embedded.netns.fabric import Fabric
 from farmctl.embedded.netns.keeper import Keeper, announce
 from farmctl.embedded.settings import Settings
@@ -45,6 +45,7 @@ def main(directory: Path, service: int) -> int:
     settings = Settings.from_json((directory / "settings.json").read_text())
     try:
         with _alone(directory):
+            survivors.end(directory)
             kernel.adopt_orphans()
             kernel.unshare(kernel.NEWNS | kernel.NEWNET)
             kernel.make_private()

@@ -55,6 +55,7 @@ class Peers:
             CloudError: OpenNebula was not told.
         """
         if self._document_id < 0:
+            self._confirmed = self._clock.monotonic()
             self._document_id = self._cloud.create(
                 Kind.DOCUMENT, f"{PREFIX}{self.name}", Tag(farm=""), {}
             )

@@ -84,7 +84,7 @@ class Teller:
             each.step.node.name
             for each in outcome.steps
             if isinstance(each.step, CreateNode)
-            and each.result in {Result.DONE, Result.WAITING}
+            and each.result in {Result.DONE, Result.WAITING, Result.ASIDE}
         ]
         starts = [each.because for each in decisions if isinstance(each, Start)]
         if made:
@@ -97,7 +97,7 @@ class Teller:
                 and each.step.vm_id in going
             ):
                 self.did(EVENTS[End], going[each.step.vm_id], subject=each.subject)
-            if each.result is Result.FAILED:
+            if each.result in {Result.FAILED, Result.ASIDE}:
                 self.went_wrong(
                     f"{each.subject} failed", each.reason, step=type(each.step).__name__
                 )

@@ -33,6 +33,7 @@ _TRANSIENT = 6
 """Of the time for which a busy object is waited for, what ends before force."""
 _NO_LEASE = "IP/MAC lease"
 """What OpenNebula says when an address is not to be had (7.4, 6.10)."""
+_BOOTS = frozenset({"POWEROFF", "UNDEPLOYED"})
 _WAITING = frozenset({VmState.HELD, VmState.PENDING})
 _UNDER_WAY = frozenset(
     {VmState.PLACING, VmState.STARTING, VmState.RUNNING, VmState.MOVING}
@@ -114,8 +115,11 @@ class Nodes:
     def start(self, vm_id: int, spec: NodeSpec) -> Asked:
         """Resume a VM that is powered off, suspended, stopped or undeployed.
 
-        After a stop or an undeploy it has no hypervisor and is deployed anew.
+        After a stop or an undeploy it has no hypervisor and is deployed anew. A guest
+        that boots has to say that it is up; one that was suspended goes on.
         """
+        if self._boots_anew(vm_id):
+            self._run.patiently(lambda: self._cloud.unready(vm_id))
         try:
             self._run.patiently(lambda: self._cloud.start(vm_id))
         except BusyError:
@@ -238,6 +242,13 @@ class Nodes:
             except AnswerLostError:
                 continue  # it still waits: the request did not arrive
         return self._run.patiently(ask)
+
+    def _boots_anew(self, vm_id: int) -> bool:
+        """Say whether a VM was up once, and lost its memory when it was turned off."""
+        return any(
+            vm.id == vm_id and vm.reported_ready and vm.state_name in _BOOTS
+            for vm in self._cloud.vms([vm_id])
+        )
 
     def _state(self, vm_id: int) -> VmState:
         for vm in self._cloud.vms([vm_id]):

@@ -301,7 +301,8 @@ class Watch:
             self._over(item, Result.FAILED, f"{reason} It is left as it is.")
             return
         broken = self._breaker.image_is_broken(spec.image)
-        if item.attempts == 0 and not broken:
+        # Who does not wait comes by again, and decides then what is made anew.
+        if item.attempts == 0 and not broken and self._run.options.wait:
             item.attempts, item.reason = 1, reason
             if item.host:
                 item.avoid.add(item.host)

@@ -141,6 +141,13 @@ class Cloud(Protocol):
         """Resume a VM that is powered off, suspended, stopped or undeployed."""
         ...
 
+    def unready(self, vm_id: int) -> None:
+        """Have a VM count as not up until its guest says again that it is.
+
+        OpenNebula keeps what a guest has said beyond the end of its boot.
+        """
+        ...
+
     def end(self, vm_id: int, *, force: bool = False) -> None:
         """Terminate a VM at once; gone is a success.
 

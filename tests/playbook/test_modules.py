@@ -162,6 +162,7 @@ def test_slurmds_options_arrive_as_they_are_meant(manager, tmp_path):
     (tmp_path / "play.yml").write_text(
         "- hosts: localhost\n  gather_facts: false\n  vars:\n"
         f"    ansible_facts: {{service_mgr: {manager}}}\n"
+        "    slurm_worker_known: /usr/local/sbin/farmctl-slurmd-known\n"
         "    slurm_worker_arguments: ['-Z', '--conf', 'CPUs=2 Feature=wn', '-b']\n"
         "  tasks:\n  - name: Write\n    ansible.builtin.template:\n      src: "
         f"{assets.path('playbooks')}/roles/slurm_worker/templates/slurmd.j2\n"

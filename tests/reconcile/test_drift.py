@@ -45,6 +45,24 @@ def test_a_vm_that_was_powered_off_is_started(whole, opennebula):
     assert vm_of(whole, "alice-head").id == vm.id
 
 
+@pytest.mark.parametrize(
+    ("action", "ready"),
+    [("poweroff-hard", False), ("undeploy-hard", False), ("suspend", True)],
+)
+def test_what_a_guest_said_before_it_was_turned_off_does_not_count(
+    whole, opennebula, action, ready
+):
+    vm = vm_of(whole, "alice-head")
+    opennebula.call("one.vm.action", action, vm.id)
+    while vm_of(whole, "alice-head").state is not VmState.OFF:
+        pass
+    with opennebula.fault("boot", effect="never_ready", name="alice-head"):
+        apply(whole, farm_of("alice"), Options(wait=False))
+        while vm_of(whole, "alice-head").state is not VmState.RUNNING:
+            pass
+        assert vm_of(whole, "alice-head").reported_ready is ready
+
+
 def test_a_vm_that_was_undeployed_is_deployed_again(whole, opennebula):
     vm = vm_of(whole, "alice-head")
     opennebula.call("one.vm.action", "undeploy-hard", vm.id)

@@ -299,6 +299,10 @@ class OpenNebula:
     def start(self, vm_id: int) -> None:
         self._act("resume", vm_id)
 
+    def unready(self, vm_id: int) -> None:
+        written = text.emit({"READY": "NO"})
+        self._wire.call("one.vm.update", vm_id, written, _MERGE, repeatable=True)
+
     def end(self, vm_id: int, *, force: bool = False) -> None:
         try:
             self._act("terminate-hard", vm_id)

@@ -117,7 +117,7 @@ class _Change:
     def apply(self, command: Sequence[str], files: str) -> Ran:
         """Hand the files over; the router waits for a word of ours from now on."""
         before = self._status()
-        if before is not None and before[0] == "waiting":
+        if before is not None and before[0] != "confirmed":
             # Somebody was killed between apply and confirm, perhaps we.
             self._await_roll_back()
             before = self._status()
@@ -159,8 +159,11 @@ class _Change:
             if ran.status == 0 and ran.out.split()[-1:] == [digest]:
                 return
             break  # it has taken the change back already
-        if not self._await_roll_back():
+        settled = self._await_roll_back()
+        if settled is None:
             raise self._lost() from failure
+        if settled == digest:
+            return  # we did confirm; the answers were lost
         why = "" if failure is None else f" ({failure.message.rstrip('.')})"
         raise UnreachableError(
             f"{self.router.name} took its new files, and did not let us in again{why}. "
@@ -184,7 +187,7 @@ class _Change:
             now = self._status_or_none()
             if now is not None and now[0] == "waiting":
                 return Ran(status=0, out=f"applied {now[1]}\n", err="")
-            if now is not None:
+            if now is not None and now[0] == "confirmed":
                 has = "the files that it had before" if now == before else "other files"
                 raise UnreachableError(
                     f"The connection to {self.router.name} broke while its files were "
@@ -194,15 +197,18 @@ class _Change:
             time.sleep(_PAUSE)
         raise self._lost() from error
 
-    def _await_roll_back(self) -> bool:
-        """Wait until no change waits there any more; return whether that was seen."""
+    def _await_roll_back(self) -> str | None:
+        """Wait until no change waits there any more; return the digest of what stays.
+
+        None: that was not seen.
+        """
         until = time.monotonic() + self.seconds + _GRACE
         while time.monotonic() < until:
             now = self._status_or_none()
-            if now is not None and now[0] != "waiting":
-                return True
+            if now is not None and now[0] == "confirmed":
+                return now[1]
             time.sleep(_PAUSE)
-        return False
+        return None
 
     def _status_or_none(self) -> tuple[str, str] | None:
         try:
@@ -211,11 +217,14 @@ class _Change:
             return None
 
     def _status(self) -> tuple[str, str] | None:
-        """Return state and digest of what is in force; None if nothing is yet."""
+        """Return state and digest of what is in force; None if nothing is yet.
+
+        `unfinished` is a change that died half-way, and is about to be taken back.
+        """
         ran = self.shell.run_anew(
             self.router, [self.command, "status"], timeout=_ASKING
         )
-        found = re.fullmatch(r"(confirmed|waiting) ([0-9a-f]*)\s*", ran.out)
+        found = re.fullmatch(r"(confirmed|waiting|unfinished) ([0-9a-f]*)\s*", ran.out)
         return None if ran.status != 0 or found is None else (found[1], found[2])
 
     def _lost(self) -> AnswerLostError:

@@ -204,6 +204,54 @@ def test_a_change_that_nobody_confirms_is_taken_back(machine):
     ]
 
 
+DIES = """
+        mkdir -p /usr/local/sbin
+        printf '#!/bin/sh\nkill -9 "$PPID"\n' >/usr/local/sbin/sysctl
+        chmod 755 /usr/local/sbin/sysctl
+        sh -c 'farmctl-router apply "$1"; exit $?' sh {seconds} <"$new/two" || echo $?
+        rm /usr/local/sbin/sysctl
+        nft list chain inet farmctl inward | grep -c 'dport 4444'
+        farmctl-router status | cut -c 1-10
+"""
+
+
+def test_a_change_that_dies_half_way_is_taken_back_and_cannot_be_confirmed(machine):
+    said = machine(
+        DIES.format(seconds=1)
+        + """
+        farmctl-router confirm 2>&1 || echo refused
+        tries=100
+        while [ -f /etc/farmctl/router.waiting ] && [ "$tries" -gt 0 ]; do
+            sleep 0.05
+            tries=$((tries - 1))
+        done
+        farmctl-router status | cut -c 1-10
+        nft list chain inet farmctl inward | grep -c 'dport 4444' || true
+        """
+    )
+    assert said[1:] == [
+        "137",
+        "2",
+        "unfinished",
+        "farmctl-router: the change was never put in force as a whole",
+        "refused",
+        "confirmed ",
+        "0",
+    ]
+
+
+def test_a_change_that_died_half_way_does_not_outlive_a_reboot(machine):
+    said = machine(
+        DIES.format(seconds=60)
+        + """
+        farmctl-router boot <"$new/one" | cut -c 1-10
+        farmctl-router status | cut -c 1-10
+        nft list chain inet farmctl inward | grep -c 'dport 4444' || true
+        """
+    )
+    assert said[1:] == ["137", "2", "unfinished", "unchanged ", "confirmed ", "0"]
+
+
 def test_a_confirmed_change_stays_until_it_is_taken_back(machine):
     said = machine(
         """

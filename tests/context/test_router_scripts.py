@@ -263,7 +263,9 @@ def changing(openwrt):
         '#!/bin/sh\n[ ! -e "$FARMCTL_ROOT/warn" ] || echo "[!] option unknown"\n',
     )
     openwrt.program(
-        "reload_config", '#!/bin/sh\necho reload >>"$FARMCTL_ROOT/reloads"\n'
+        "reload_config",
+        '#!/bin/sh\necho reload >>"$FARMCTL_ROOT/reloads"\n'
+        '[ ! -e "$FARMCTL_ROOT/dies" ] || kill -9 "$PPID"\n',
     )
     openwrt.context({**FILES, "firewall": "config rule 'one'\n"})
     openwrt.boot()
@@ -313,12 +315,43 @@ def test_a_change_that_nobody_confirms_is_taken_back(changing):
     refused = changing.run("farmctl-router apply", stdin=changed("three"))
     assert refused.returncode == 1
     assert b"waits to be confirmed" in refused.stderr
-    for _ in range(100):
-        if not (changing.root / "etc/farmctl/waiting").exists():
-            break
-        threading.Event().wait(0.05)
+    await_roll_back(changing)
     assert changing.run("farmctl-router status").stdout.startswith(b"confirmed ")
     assert changing.read("etc/config/firewall") == "config rule 'one'\n"
+
+
+def await_roll_back(changing):
+    for _ in range(100):
+        if not (changing.root / "etc/farmctl/waiting").exists():
+            return
+        threading.Event().wait(0.05)
+
+
+def cut_short(changing, call):
+    """Begin a change that dies while its files are put in force."""
+    (changing.root / "dies").touch()
+    done = changing.run(f"sh -c 'farmctl-router {call}; exit $?'", stdin=changed("two"))
+    (changing.root / "dies").unlink()
+    assert (done.returncode, done.stdout) == (137, b"")
+    assert changing.read("etc/config/firewall") == "config rule 'two'\n"
+
+
+def test_a_change_that_dies_half_way_is_taken_back_and_cannot_be_confirmed(changing):
+    cut_short(changing, "apply 1")
+    assert changing.run("farmctl-router status").stdout.startswith(b"unfinished ")
+    refused = changing.run("farmctl-router confirm")
+    assert refused.returncode == 1
+    assert b"never put in force as a whole" in refused.stderr
+    await_roll_back(changing)
+    assert changing.run("farmctl-router status").stdout.startswith(b"confirmed ")
+    assert changing.read("etc/config/firewall") == "config rule 'one'\n"
+
+
+def test_a_change_that_died_half_way_does_not_outlive_a_reboot(changing):
+    cut_short(changing, "apply 60")
+    changing.boot()
+    assert changing.read("etc/config/firewall") == "config rule 'one'\n"
+    assert changing.run("farmctl-router status").stdout.startswith(b"confirmed ")
 
 
 def test_a_confirmed_change_stays_and_can_be_taken_back(changing):

@@ -37,7 +37,11 @@ case $1 in
         if grep -q cut "$state/files"; then kill -9 $PPID; fi
         echo "applied $(digest)"
         ;;
-    confirm) rm -f "$state/waiting"; echo "confirmed $(digest)" ;;
+    confirm)
+        rm -f "$state/waiting"
+        if grep -q 'lost answer' "$state/files"; then kill -9 $PPID; fi
+        echo "confirmed $(digest)"
+        ;;
     status)
         word=confirmed
         [ ! -f "$state/waiting" ] || word=waiting
@@ -99,6 +103,13 @@ def test_a_change_that_locks_us_out_is_taken_back(farm, router):
 def test_a_change_that_cuts_its_own_connection_is_confirmed_all_the_same(farm, router):
     assert change_router(farm.shell(), router, "cut", command=farm.command) is True
     assert (farm.state / "files").read_text() == "cut"
+    assert not (farm.state / "waiting").exists()
+
+
+def test_a_confirmation_whose_answers_are_lost_is_no_roll_back(farm, router):
+    shell = farm.shell()
+    assert change_router(shell, router, "lost answer", command=farm.command, seconds=2)
+    assert (farm.state / "files").read_text() == "lost answer"
     assert not (farm.state / "waiting").exists()
 
 

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from farmctl.cli import documents, terminal
+from farmctl.cli import simulate_view, terminal
 from farmctl.cli.options import Duration, json_option
 from farmctl.cli.text import counted
 from farmctl.errors import FarmctlError
 
 if TYPE_CHECKING:
-    from farmctl.simulate.compare import Comparison, Run
+    from farmctl.simulate.compare import Comparison
     from farmctl.simulate.trace import Trace
 
 ALL, NONE = "all", "none"
@@ -243,10 +241,10 @@ def command(
     if report is not None:
         _write(report, found)
     if as_json:
-        terminal.print_json(_json(found, idle_cost))
+        terminal.print_json(simulate_view.as_document(found, idle_cost))
         return
     for at, comparison in enumerate(found):
-        _show(comparison, idle_cost, first=at == 0)
+        simulate_view.show(comparison, idle_cost, first=at == 0)
     if report is not None:
         terminal.say(f"The report is in {report}.")
 
@@ -354,117 +352,3 @@ def _write(path: Path, found: "Sequence[Comparison]") -> None:
         raise FarmctlError(
             f"{path} cannot be written: {error.strerror or error}."
         ) from error
-
-
-def _show(comparison: "Comparison", idle_cost: float, *, first: bool) -> None:
-    console = terminal.out()
-    if not first:
-        console.print()
-    cloud, bound = comparison.cloud, comparison.bounds
-    shapes = " or ".join(str(slots) for _, slots in comparison.pools)
-    terminal.line(
-        console,
-        terminal.shown(
-            console,
-            f"{comparison.trace}: {counted(comparison.jobs, 'job')}, nodes of {shapes} "
-            f"slots, {cloud.boot:g} s to boot; without any waiting no rule can waste "
-            f"less than {bound.lower:,.0f} core-hours",
-            style="strong",
-        ),
-    )
-    best = {
-        price: min(run.measures.cost(price) for run in comparison.runs)
-        for price in comparison.prices
-    }
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("policy", header_style="quiet")
-    for price in comparison.prices:
-        table.add_column(f"C{price:g}", justify="right", header_style="quiet")
-    for head in ("waste", "/ bound", "wait h", "mean s", "p95 s", "starts"):
-        table.add_column(head, justify="right", header_style="quiet")
-    for run in comparison.runs:
-        figures = run.measures
-        cells = []
-        for price in comparison.prices:
-            cost = figures.cost(price)
-            style = "ready" if cost <= best[price] else ""
-            cells.append(Text(f"{cost * idle_cost:,.0f}", style=style))
-        table.add_row(
-            terminal.shown(
-                console,
-                figures.policy,
-                style="strong" if run.price is not None else "",
-            ),
-            *cells,
-            f"{figures.waste * idle_cost:,.0f}",
-            f"{figures.waste / max(bound.lower, 1e-9):.2f}",
-            f"{figures.waiting:,.0f}",
-            f"{figures.wait_mean:,.0f}",
-            f"{figures.wait_p95:,.0f}",
-            f"{figures.starts:,}",
-        )
-    terminal.put(console, table)
-    for price in comparison.prices:
-        said = _against(comparison, price)
-        if said:
-            terminal.line(console, terminal.shown(console, said))
-
-
-def _against(comparison: "Comparison", price: float) -> str:
-    """Return how our policy at its own price stands to the best of the others."""
-    peer = comparison.best_peer(price)
-    ours = next((run for run in comparison.runs if run.price == price), None)
-    if peer is None or ours is None:
-        return ""
-    change = 100 * (ours.measures.cost(price) / peer.measures.cost(price) - 1)
-    word = "more" if change > 0 else "less"
-    return (
-        f"At a price of {price:g} farmctl costs {abs(change):.1f} % {word} than the "
-        f"best of the others, {peer.measures.policy}."
-    )
-
-
-def _json(found: "Sequence[Comparison]", idle_cost: float) -> dict[str, Any]:
-    return documents.head("simulate") | {
-        "traces": [
-            {
-                "name": comparison.trace,
-                "jobs": comparison.jobs,
-                "tasks": comparison.tasks,
-                "slots": [slots for _, slots in comparison.pools],
-                "boot_seconds": comparison.cloud.boot,
-                "bound_core_hours": comparison.bounds.lower,
-                "clairvoyant_core_hours": comparison.bounds.upper,
-                "runs": [_run(comparison, run, idle_cost) for run in comparison.runs],
-            }
-            for comparison in found
-        ]
-    }
-
-
-def _run(comparison: "Comparison", run: "Run", idle_cost: float) -> dict[str, Any]:
-    figures = run.measures
-    return {
-        "policy": figures.policy,
-        "price": run.price,
-        "costs": [
-            {"price": price, "cost": figures.cost(price) * idle_cost}
-            for price in comparison.prices
-        ],
-        "waste_core_hours": figures.waste,
-        "boot_core_hours": figures.boots,
-        "empty_core_hours": figures.empty,
-        "beside_work_core_hours": figures.part,
-        "draining_core_hours": figures.drained,
-        "standby_core_hours": figures.parked,
-        "waste_to_bound": figures.waste / max(comparison.bounds.lower, 1e-9),
-        "waiting_hours": figures.waiting,
-        "wait_mean_seconds": figures.wait_mean,
-        "wait_p50_seconds": figures.wait_p50,
-        "wait_p95_seconds": figures.wait_p95,
-        "wait_p99_seconds": figures.wait_p99,
-        "starts": figures.starts,
-        "wakes": figures.wakes,
-        "failed_boots": figures.failures,
-        "most_slots": figures.peak,
-    }

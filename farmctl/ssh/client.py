@@ -210,6 +210,14 @@ class OpenSsh:
                 f"{timeout:g} s.",
                 hint="It may be going on there.",
             ) from error
+        except processes.TooMuchError as error:
+            if not fresh:
+                self._hang_up(guest)
+            raise UnreachableError(
+                f"{guest.name} answers `{_shown(command)}` with more than "
+                f"{processes.MOST // 1024**2} MiB, which is no answer.",
+                hint="Look into it from its console.",
+            ) from error
         finally:
             said = self._said(log, guest)
         # A connection that broke off leaves no word, but it is gone; a command that

@@ -39,6 +39,16 @@ def test_a_command_that_ends_with_255_is_no_lost_connection(farm):
     assert shell.run(head, ["sh", "-c", "exit 255"]).status == 255
 
 
+def test_a_guest_that_writes_without_end_is_not_read_on(farm, monkeypatch):
+    monkeypatch.setattr("farmctl.ssh.processes.MOST", 3 * 1024**2)
+    shell, head = farm.shell(), farm.guest("head")
+    for where in ("", ">&2"):
+        with pytest.raises(UnreachableError, match="with more than 3 MiB"):
+            shell.run(head, ["sh", "-c", f"cat /dev/zero {where}"], timeout=60)
+    ran = shell.run(head, ["sh", "-c", "head -c 2000000 /dev/zero"])
+    assert len(ran.out) == 2_000_000
+
+
 def test_many_commands_at_once_share_one_connection(farm):
     shell, head, found = farm.shell(), farm.guest("head"), []
 

@@ -1,9 +1,9 @@
 """Two farms of real nodes side by side, and the words that their tests are written in.
 
-`alice` is a batch farm: router, head, two workers and a big one, Slurm. `bob` is a plain one: router
-and two workers, configured by nothing. What is done to them is done by the farmctl
-command, as a user would; what is seen is seen from inside the nodes and from `outside`,
-the host that stands for the rest of the world.
+`alice` is a batch farm with Slurm: router, head, two workers and a big one. `bob` is a
+plain one: router and two workers, configured by nothing. What is done to them is done
+by the farmctl command, as a user would; what is seen is seen from inside the nodes and
+from `outside`, the host that stands for the rest of the world.
 """
 
 import contextlib
@@ -19,14 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import testinfra
-from testinfra.utils import ansible_runner
 
 from farmctl.embedded.netns import looking
 from farmctl.errors import NotPossibleError
 from farmctl.testing import OpenNebula, fast_settings
 
 BIN = Path(sys.executable).parent
-ADMIN, OUTSIDE = "the machine itself", "outside"
 
 SITE = """\
 site: torino
@@ -107,7 +105,7 @@ class Farmland:
             "LC_ALL": "C.UTF-8",
             "PATH": f"{BIN}:{os.environ['PATH']}",
         }
-        self._hosts: dict[str, Any] = {}
+        self._hosts: dict[tuple[str, int], Any] = {}
         self._public: dict[str, str] = {}
         self.said = ""
         self.key = folder / "key"
@@ -225,27 +223,17 @@ class Farmland:
         return ran.returncode == 0
 
     def host(self, node: str) -> Any:
-        """Return a node for testinfra: over SSH, through its router, by inventory."""
-        if node not in self._hosts:
-            with self.as_user():
-                inventory = str(self.folder / "farms")
-                ansible_runner.AnsibleRunner.get_runner(inventory)
-                self._hosts[node] = testinfra.get_host(
-                    f"ansible://{node}", ansible_inventory=inventory
-                )
-                self._hosts[node].run("true")
-        return self._hosts[node]
-
-    @contextlib.contextmanager
-    def as_user(self) -> Iterator[None]:
-        """Have this process' environment be that of farmctl's user."""
-        before = dict(os.environ)
-        os.environ.update(self.environment)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        """Return a node for testinfra: over SSH, the way that the inventory tells."""
+        vm = self.place(node)
+        if (node, vm) not in self._hosts:
+            told = json.loads(self.farmctl("inventory", "--host", node))
+            assert told["ansible_host"] == f"vm-{vm}"
+            option, file = told["ansible_ssh_common_args"].split()
+            assert option == "-F"
+            self._hosts[node, vm] = testinfra.get_host(
+                f"ssh://{told['ansible_host']}", ssh_config=file
+            )
+        return self._hosts[node, vm]
 
     def counters(self, node: str, nic: int = 0) -> dict[str, int]:
         """Return how many frames of a node's NIC the fabric dropped, by reason."""
@@ -261,6 +249,13 @@ class Farmland:
     def place(self, node: str) -> int:
         """Return the id of the VM that a node is now."""
         return int(looking.find(self.settings.directory, node).place)
+
+    def booted(self, node: str, *, after: int) -> bool:
+        """Say whether a node runs with another init than that one."""
+        try:
+            return self.cloud.node(node) != after
+        except NotPossibleError:
+            return False
 
     def slurm(self) -> dict[str, str]:
         """Return what Slurm has of each worker: state, cores, MiB, features."""

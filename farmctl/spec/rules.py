@@ -196,25 +196,25 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
             message="a playbook needs a way into the nodes.",
             hint="Add login, such as login: {user: root, key_file: ~/.ssh/farmctl}.",
         )
-    yield from _admins(draft.admins)
+    yield from _admins(draft.admins, draft.supernet)
     if draft.supernet is not None:
         yield from _supernet(ipaddress.IPv4Network(draft.supernet), draft.reserved)
 
 
-def _admins(admins: Sequence[str | None]) -> Iterator[Breach]:
-    """Refuse networks from which nobody can come: they would be the only way in."""
+def _admins(admins: Sequence[str | None], supernet: str | None) -> Iterator[Breach]:
+    """Refuse networks from which nobody comes in: a farm's own is none of outside."""
+    never = (*NEVER_A_SENDER, *map(ipaddress.IPv4Network, filter(None, [supernet])))
     bad = [
         index
         for index, net in enumerate(admins)
-        if net is not None
-        and any(ipaddress.IPv4Network(net).subnet_of(each) for each in NEVER_A_SENDER)
+        if net and any(ipaddress.IPv4Network(net).subnet_of(each) for each in never)
     ]
     nobody = len(bad) == len(admins)
+    all_out = ", and everybody would be locked out of the routers" if nobody else ""
     for index in bad:
-        all_out = ", and everybody would be locked out of the routers" * nobody
         yield Breach(
             loc=("admin", "addresses", index),
-            message=f"no packet ever comes from {admins[index]}{all_out}.",
+            message=f"no packet ever comes in from {admins[index]}{all_out}.",
             hint="Name the networks that the admins sit in, such as 192.0.2.0/24.",
         )
 

@@ -296,46 +296,6 @@ def test_one_builds_while_another_waits(tmp_path):
             assert said == ["Waiting for another process that builds a-1"]
 
 
-def test_prune_takes_what_nobody_used_and_nothing_else(tmp_path):
-    for key in ("old-1", "kept-1", "new-1", "busy-1"):
-        (tmp_path / key).mkdir()
-        (tmp_path / f".{key}.lock").write_text("")
-        if key != "new-1":
-            os.utime(tmp_path / f".{key}.lock", (0, 0))
-    (tmp_path / "old-1.log").write_text("")
-    (tmp_path / ".gone-1.lock").write_text("")
-    (tmp_path / ".building-gone-1-7").mkdir()
-    said, say = listening()
-    with store.locked(tmp_path, "busy-1", print):
-        gone = trees.prune(tmp_path, keep=["kept-1"], days=1, say=say)
-    assert gone == ("old-1",)
-    assert said == ["Removing old-1"]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == [
-        "busy-1",
-        "kept-1",
-        "new-1",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("shown", "path"),
-    [
-        ("/root/.cache/farmctl/trees/a-1", "/root/.cache/farmctl/trees/a-1"),
-        (r"/a\040b\134\054c\134:d\134\134e/l", "/a b,c:d\\e/l"),
-    ],
-)
-def test_a_mounted_tree_is_known_however_the_kernel_writes_its_path(shown, path):
-    assert store.lower_layers(f"{shown}:/x") == [path, "/x"]
-
-
-def test_a_used_tree_counts_as_new(tmp_path):
-    (tmp_path / "a-1").mkdir()
-    (tmp_path / ".a-1.lock").write_text("")
-    os.utime(tmp_path / ".a-1.lock", (0, 0))
-    assert store.found(tmp_path, "a-1") == tmp_path / "a-1"
-    assert trees.prune(tmp_path, days=1) == ()
-
-
 @pytest.mark.parametrize(
     ("content", "told"),
     [

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from farmctl.embedded import trees
-from farmctl.embedded.trees import debian
+from farmctl.embedded.trees import debian, store
 from farmctl.embedded.trees.contained import Runner, StepFailedError
 from farmctl.errors import NotPossibleError
 
@@ -228,7 +228,15 @@ def test_a_killed_build_leaves_nothing_that_runs_or_counts(tmp_path):
     assert Path("/proc/self/mounts").read_text() == mounts
     assert len(list(cache.glob(".building-mine-*"))) == 1
     assert [path for path in cache.glob("mine-*") if path.is_dir()] == []
-    trees.prune(cache)
+    key = (
+        next(cache.glob(".building-mine-*"))
+        .name[len(".building-") :]
+        .rpartition("-")[0]
+    )
+    with store.locked(cache, key, print), store.building(cache, key):
+        assert [path.name for path in cache.glob(".building-*")] == [
+            f".building-{key}-{os.getpid()}"
+        ]
     assert list(cache.glob(".building-*")) == []
 
 
@@ -267,7 +275,6 @@ def test_a_build_that_fails_tells_its_log_and_leaves_nothing(tmp_path):
         trees.tree(f"tree:{recipe}", cache=trees.usual_cache(), say=print)
     assert "The whole log: " in caught.value.message
     assert list(trees.usual_cache().glob(".building-mine-*")) == []
-    trees.prune(trees.usual_cache(), days=10_000)
 
 
 def test_without_a_network_the_mirror_is_said_not_to_answer(tmp_path):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from farmctl.embedded.trees import contained, debian, recipes, sources, store, tarballs
 from farmctl.embedded.trees.recipes import Recipe
-from farmctl.embedded.trees.store import prune, usual_cache
+from farmctl.embedded.trees.store import usual_cache
 from farmctl.errors import NotPossibleError
 
-__all__ = ["PREFIX", "prune", "tree", "usual_cache"]
+__all__ = ["PREFIX", "tree", "usual_cache"]
 
 PREFIX = "tree:"
 """What an image's path begins with when it names a recipe instead of a file."""

@@ -136,10 +136,16 @@ def tarball(tmp_path_factory):
             if line.startswith("START="):
                 link = root / f"etc/rc.d/S{line.removeprefix('START=')}{script.name}"
                 link.symlink_to(f"../init.d/{script.name}")
-    made = root.with_name("openwrt-rootfs.tar.gz")
-    with tarfile.open(made, "w:gz") as archive:
-        archive.add(root, ".")
+    # The same each time, so that the cache of trees keeps one only.
+    made = root.with_name("openwrt-rootfs.tar")
+    with tarfile.open(made, "w") as archive:
+        archive.add(root, ".", filter=without_a_time)
     return made
+
+
+def without_a_time(entry):
+    entry.mtime = 0
+    return entry
 
 
 def take(program, root):

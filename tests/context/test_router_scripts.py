@@ -507,3 +507,32 @@ def test_the_recipe_explains_itself():
         textwrap.dedent("""\
         build: makes the router image""")
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("BADSIG 1D53D1877742E911 OpenWrt", b"/sha256sums is wrong"),
+        ("GOODSIG 1D53D1877742E911 OpenWrt", b"has no ImageBuilder"),
+        ("NO_PUBKEY 1D53D1877742E911", b"not held against OpenWrt's signature"),
+    ],
+)
+def test_the_recipe_holds_checksums_against_their_signature(tmp_path, said, message):
+    programs = {
+        "wget": 'for url; do :; done; [ "${url%.zst}" = "$url" ] && : >"$3/${url##*/}"',
+        "gpg": f"echo '[GNUPG:] {said}'",
+        "make": "",
+        "zstd": "",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", ROUTER / "openwrt/image/build", "--out", tmp_path],
+        check=False,
+        capture_output=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert (b"not held against" in done.stderr) is said.startswith("NO_PUBKEY")

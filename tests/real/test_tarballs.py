@@ -227,6 +227,7 @@ def test_what_an_admin_set_outlives_reboots_until_other_files_come(nodes, router
     other = FILES | {"system": by_hand.replace("by-hand", "another")}
     text = CONTEXT.replace("{files}", bundle.pack(other))
     nodes("vm.updateconf", router, text, 1)
+    nodes.wait(router, "RUNNING")
     nodes.act(router, "reboot", "RUNNING")
     booted(nodes, router, 3)
     assert nodes.inside(router, "hostname") == "another"

@@ -31,7 +31,7 @@ def drain(
     from farmctl.assembly.guests import SiteGuests  # noqa: PLC0415 - likewise
     from farmctl.reconcile import declared, mark_draining  # noqa: PLC0415 - likewise
 
-    mark_draining(world, farm, node, options, draining=draining)
+    node = mark_draining(world, farm, node, options, draining=draining)
     noted = "is marked to be drained" if draining else "is not to be drained any more"
     if world.site.login is None:
         return (

@@ -72,6 +72,7 @@ class Peers:
         if self._document_id >= 0:
             with suppress(CloudError):
                 self._cloud.delete(Kind.DOCUMENT, self._document_id)
+            self._document_id = -1
 
     def see(self, view: CloudView) -> frozenset[str]:
         """Return the names of the daemons that live, ours among them."""

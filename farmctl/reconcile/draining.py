@@ -17,11 +17,11 @@ from farmctl.spec.suggestions import did_you_mean
 
 def mark_draining(
     world: World, farm: str, node: str, options: Options, *, draining: bool
-) -> bool:
+) -> str:
     """Note on a worker that it is to be drained, or that it is not any more.
 
     Returns:
-        Whether that was not noted yet.
+        The worker's full name.
 
     Raises:
         NotPossibleError: there is no such farm, or no such worker.
@@ -37,20 +37,21 @@ def mark_draining(
         and vm.tag.role is Role.WORKER
         and vm.state not in {VmState.ENDING, VmState.GONE}
     }
+    node = f"{farm}-{node}" if f"{farm}-{node}" in workers else node
     if node not in workers:
         raise NotPossibleError(
             f"{farm} has no worker {node!r}.",
             hint=did_you_mean(node, list(workers), else_say="It has"),
         )
     if workers[node].mark.draining is draining:
-        return False
+        return node
     with FarmLock(world, farm, options) as lock:
         for vm in world.cloud.vms([workers[node].id]):
             lock.check()
             _mark(world, vm, draining=draining)
     event = "drain asked for" if draining else "drain taken back by hand"
     world.journal.record(farm, event, because=options.command, subject=node)
-    return True
+    return node
 
 
 def _mark(world: World, vm: Vm, *, draining: bool) -> None:

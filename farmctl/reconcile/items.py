@@ -74,7 +74,8 @@ class Item:
             case StartNode():
                 vm_id, fresh = step.vm_id, step.held
             case AwaitNode():
-                vm_id, fresh = step.vm_id, step.node.role is not Role.HEAD
+                vm_id = step.vm_id
+                fresh = step.node.role is not Role.HEAD and not step.worked
         return cls(
             step=step,
             subject=step.node.name,

@@ -17,6 +17,7 @@ from pathlib import Path
 import bare
 import looks
 import rig
+import rounds
 import sizes
 
 ROUNDS = 5
@@ -195,12 +196,35 @@ def bench_years(_: Path) -> bool:
     return kept
 
 
+def bench_serve(folder: Path) -> bool:
+    """Measure a daemon's round over 100 farms with nothing to do."""
+    place = folder / "serve"
+    place.mkdir()
+    found = rounds.measure(place, (10, 100))
+    seconds, calls = found[100]
+    rig.show(
+        "a daemon's round over 100 farms with nothing to do",
+        f"{seconds:.2f} s",
+        "<= 2 s",
+        kept=seconds <= 2.0,
+    )
+    same = dict(found[10][1]) == dict(calls)
+    rig.show(
+        "    its calls",
+        str(sum(calls.values())),
+        "as for 10 farms",
+        kept=same,
+    )
+    return seconds <= 2.0 and same
+
+
 BENCHES = {
     "help": bench_help,
     "apply": bench_apply,
     "again": bench_again,
     "many": bench_many,
     "batch": bench_batch,
+    "serve": bench_serve,
     "decision": bench_decision,
     "years": bench_years,
 }

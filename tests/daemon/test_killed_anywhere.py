@@ -53,7 +53,7 @@ def whole(bench, name, queue, jobs):
 
 
 @pytest.mark.parametrize("mode", [Mode.KILL_BEFORE, Mode.KILL_AFTER])
-@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 27])
+@pytest.mark.parametrize("at", [1, 2, 4, 6, 8, 11, 15, 20])
 def test_the_next_daemon_goes_on_whatever_call_the_first_died_at(
     bench, name, forking, at, mode
 ):
@@ -63,6 +63,7 @@ def test_the_next_daemon_goes_on_whatever_call_the_first_died_at(
         first = begun(forking, order_of(bench, proxy.endpoint))
         proxy.kill_this(first.pid)
         until(lambda: not first.is_alive() or not queue.left, what="it dies")
+        assert proxy.hit.is_set(), f"call {at} was never made"
         first.kill()
         first.join(10)
         first.close()

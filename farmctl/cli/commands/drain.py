@@ -12,7 +12,8 @@ from farmctl.reconcile import Options
 
 @click.command(
     epilog="""\b
-Example:
+Examples:
+  farmctl drain alice-wn wn-017
   farmctl drain alice-wn alice-wn-wn-017
 """
 )

@@ -12,7 +12,8 @@ from farmctl.reconcile import Options
 
 @click.command(
     epilog="""\b
-Example:
+Examples:
+  farmctl undrain alice-wn wn-017
   farmctl undrain alice-wn alice-wn-wn-017
 """
 )

@@ -38,14 +38,13 @@ def before_forgetting(run: Run, step: ChangeRouter) -> str:
     if not gone:
         return ""
     trouble = _strike(run)
+    run.struck = True  # or tried to: a head that is away is waited for once
     if not trouble:
-        run.struck = True
         return ""
     if step.leavers or all(_ONLY_NAMES.match(line) for line in step.changes):
         return f"It goes on knowing {_some(gone)}, not struck off yet: {trouble}"
     said = f"{_some(gone)}: not struck off its lists: {trouble}"
     run.notes.append(Note(subject=run.farm, message=said))
-    run.struck = True
     return ""
 
 

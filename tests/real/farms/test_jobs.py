@@ -1,5 +1,7 @@
 """Slurm on a farm of real nodes: workers come, work and go."""
 
+from farmland import until
+
 SCRIPT = """\
 #!/bin/sh
 #SBATCH --partition=big --constraint=big --cpus-per-task=2 --mem=600 --time=2
@@ -43,6 +45,23 @@ def test_more_workers_join_by_themselves_and_work_at_once(land):
     assert "alice-wn-003" not in land.inside("alice-head", "scontrol show nodes")
     assert not land.works("alice-head", "getent hosts alice-wn-003")
     assert srun(land, "-N2", "hostname") == names(1, 2)
+
+
+def test_a_worker_that_went_while_slurm_was_away_is_struck_off_by_the_next_apply(land):
+    land.farmctl("scale", "alice", "wn", "3", "--yes")
+    try:
+        land.inside("alice-head", "service slurmctld stop")
+        ran = land.run("scale", "alice", "wn", "2", "--yes", "--interrupt")
+        assert "alice-wn-003, not struck off yet: slurmctld does not" in (
+            ran.stdout + ran.stderr
+        ).replace("\n", " ")
+        land.inside("alice-head", "service slurmctld start")
+        until(lambda: "alice-wn-003" in land.slurm(), what="slurmctld")
+        land.apply("alice")
+        assert list(land.slurm()) == ["alice-big-001", *names(1, 2)]
+    finally:
+        land.inside("alice-head", "service slurmctld start")
+        land.farmctl("scale", "alice", "wn", "2", "--yes", "--interrupt")
 
 
 def test_a_job_finds_the_cores_the_memory_and_the_features_it_asked_for(land):

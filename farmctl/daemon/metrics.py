@@ -1,7 +1,7 @@
 """What Prometheus is told of the daemon and of each farm.
 
-Names begin with `farmctl_`; times are in seconds. The Grafana dashboard and the alerts
-in `templates/monitoring/` are written for these.
+Names begin with `farmctl_`; times are in seconds. The Grafana dashboard in
+`templates/monitoring/` is written for these.
 """
 
 from collections.abc import Iterable, Mapping

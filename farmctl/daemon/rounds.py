@@ -23,13 +23,11 @@ from farmctl.model.nodes import Role
 from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.model.view import CloudView, FarmView
+from farmctl.plan.document import LEARNED
 from farmctl.reconcile import Options, Outcome, Result, Wish, World
 from farmctl.reconcile.intent import declared_in
 from farmctl.reconcile.rounds import ROOM
 from farmctl.spec import Farm
-
-LEARNED = "learned"
-"""Where the farm's document keeps what the scaling core has learned."""
 
 _FOREVER = float("inf")
 _COMMAND = "farmctl serve"

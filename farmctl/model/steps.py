@@ -152,10 +152,14 @@ class StartNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitNode:
-    """Wait for a node that is on its way; nothing is asked of the cloud."""
+    """Wait for a node that is on its way; nothing is asked of the cloud.
+
+    `worked`: it was ready once, and is not made anew for being late.
+    """
 
     vm_id: int
     node: NodeSpec
+    worked: bool = False
     because: str
     cause: Cause = Cause.CHANGE
 

@@ -40,9 +40,11 @@ class Vm:
     """One VM as OpenNebula shows it, ours or a stranger's.
 
     `since` is STIME, seconds since the epoch. `error` is OpenNebula's ERROR attribute,
-    `sched_message` the scheduler's word on why it waits. `host_key` is the SSH host key
-    that the guest has told of itself, `TYPE BASE64`. `router_files` are a router's
-    files as its context carries them; both may be empty.
+    `sched_message` the scheduler's word on why it waits. `worked`: it was ready once,
+    though it may be off or booting again by now, and its disk may hold what somebody
+    wants. `host_key` is the SSH host key that the guest has told of itself, `TYPE
+    BASE64`. `router_files` are a router's files as its context carries them; both may
+    be empty.
     """
 
     id: int
@@ -57,6 +59,7 @@ class Vm:
     cpus: float = 0.0
     memory_mib: int = 0
     reported_ready: bool = False
+    worked: bool = False
     since: int = 0
     error: str = ""
     sched_message: str = ""

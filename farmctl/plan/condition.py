@@ -198,7 +198,7 @@ def may_work(vm: Vm, readiness: Readiness) -> bool:
     """Say whether work would be interrupted by ending this VM."""
     now = phase(vm.state, reported_ready=vm.reported_ready, readiness=readiness)
     if now is Phase.UNKNOWN:
-        return vm.reported_ready or readiness is Readiness.RUNNING
+        return vm.worked or vm.reported_ready or readiness is Readiness.RUNNING
     return now is Phase.READY
 
 

@@ -2,7 +2,8 @@
 
 `farm` is the declared farm, `cidr` its class C, `sizes` the sizes decided by hand or by
 load, `wanted` how many nodes each role and pool was to have when the farm was last
-planned, `readiness` what makes each count as up. Keys that others put there are kept.
+planned, `readiness` what makes each count as up, `learned` what the scaling core has
+learned of its work. Keys that others put there are kept.
 """
 
 import json
@@ -17,6 +18,7 @@ CIDR = "cidr"
 SIZES = "sizes"
 WANTED = "wanted"
 READINESS = "readiness"
+LEARNED = "learned"
 
 BODY = "BODY"
 """The one attribute of a document's step: the body as JSON."""
@@ -75,6 +77,8 @@ def differences(
             continue
         if key == FARM and isinstance(before, Mapping) and isinstance(after, Mapping):
             lines += _farm(before, after)
+        elif key == LEARNED:
+            lines.append("what was learned of its work is written down")
         elif key in (SIZES, WANTED):
             lines += _flat("", before, after, unit=" nodes")
         else:

@@ -135,7 +135,11 @@ def _step(target: Target, place: Place, address: str) -> Step:
             )
         case condition.Remedy.AWAIT:
             return AwaitNode(
-                vm_id=vm.id, node=node, because=fault.because, cause=fault.cause
+                vm_id=vm.id,
+                node=node,
+                worked=vm.worked,
+                because=fault.because,
+                cause=fault.cause,
             )
 
 

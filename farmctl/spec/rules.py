@@ -203,13 +203,11 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
 
 def _admins(admins: Sequence[str | None], supernet: str | None) -> Iterator[Breach]:
     """Refuse networks from which nobody comes in: a farm's own is none of outside."""
-    never = (*NEVER_A_SENDER, *map(ipaddress.IPv4Network, filter(None, [supernet])))
-    bad = [
-        index
-        for index, net in enumerate(admins)
-        if net and any(ipaddress.IPv4Network(net).subnet_of(each) for each in never)
-    ]
-    nobody = len(bad) == len(admins)
+    inside = (*NEVER_A_SENDER, *map(ipaddress.IPv4Network, filter(None, [supernet])))
+    hopeless = text.lying_in(admins, inside)
+    # An admin may stand in a farm as well, if only another one stands outside.
+    nobody = len(hopeless) == len(admins)
+    bad = hopeless if nobody else text.lying_in(admins, NEVER_A_SENDER)
     all_out = ", and everybody would be locked out of the routers" if nobody else ""
     for index in bad:
         yield Breach(

@@ -9,6 +9,7 @@ travels as base64 and has few limits; everything else is narrow.
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from farmctl.model import requirements
@@ -366,3 +367,11 @@ def _printable_bmp(text: str) -> None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 2 * SHOWN else f"{text[: 2 * SHOWN - 1]}…"
+
+
+def lying_in(
+    written: Sequence[str | None], nets: Sequence[ipaddress.IPv4Network]
+) -> list[int]:
+    """Return which of the networks lie in one of `nets`; None lies in none."""
+    read = [ipaddress.IPv4Network(each) if each else None for each in written]
+    return [at for at, net in enumerate(read) if net and any(map(net.subnet_of, nets))]

@@ -180,11 +180,13 @@ def _vm(method: str, element: etree._Element) -> Vm:
     tag = tags.node_tag_of(user_template, context)
     # What is not ours needs only what tells whether it is in our way.
     error = sched_message = host_key = router_files = ""
-    ready = False
+    ready = worked = False
     mark = _UNMARKED
     if tag is not None and user_template is not None:
         mark = tags.mark_of(user_template)
-        ready = tree.text_of(user_template, "READY").upper() == "YES"
+        said = tree.text_of(user_template, "READY").upper()
+        # What was up before its power was cut has NO there (`unready`).
+        ready, worked = said == "YES", said in ("YES", "NO")
         error = tree.text_of(user_template, "ERROR")
         sched_message = tree.text_of(user_template, "SCHED_MESSAGE")
         host_key = tags.host_key_of(user_template)
@@ -203,6 +205,7 @@ def _vm(method: str, element: etree._Element) -> Vm:
         cpus=tree.float_of(template, "CPU") if template is not None else 0.0,
         memory_mib=tree.int_of(template, "MEMORY") if template is not None else 0,
         reported_ready=ready,
+        worked=worked,
         since=tree.int_of(element, "STIME"),
         error=error,
         sched_message=sched_message,

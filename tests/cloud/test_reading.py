@@ -63,6 +63,7 @@ def test_a_running_worker_of_ours():
         cpus=0.1,
         memory_mib=128,
         reported_ready=True,
+        worked=True,
         since=1795332952,
         state_name="RUNNING",
     )

@@ -5,8 +5,9 @@ from rig import farm_of, gone, problems, settled
 
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import VmState
-from farmctl.model.steps import Cause
+from farmctl.model.steps import AwaitNode, Cause
 from farmctl.reconcile import Options, Result, apply, destroy, make_plan
+from farmctl.reconcile.items import Item
 
 
 @pytest.fixture
@@ -61,6 +62,22 @@ def test_what_a_guest_said_before_it_was_turned_off_does_not_count(
         while vm_of(whole, "alice-head").state is not VmState.RUNNING:
             pass
         assert vm_of(whole, "alice-head").reported_ready is ready
+
+
+def test_a_worker_that_worked_once_is_not_made_anew_for_booting_late(whole, opennebula):
+    vm = vm_of(whole, "alice-wn-001")
+    opennebula.call("one.vm.action", "poweroff-hard", vm.id)
+    while vm_of(whole, "alice-wn-001").state is not VmState.OFF:
+        pass
+    with opennebula.fault("boot", effect="never_ready", name="alice-wn-001"):
+        apply(whole, farm_of("alice"), Options(wait=False))
+        while vm_of(whole, "alice-wn-001").state is not VmState.RUNNING:
+            pass
+        (step,) = make_plan(whole, farm_of("alice")).steps
+        assert isinstance(step, AwaitNode)
+        assert step.worked
+        assert not Item.of(step, now=0.0).fresh
+    assert vm_of(whole, "alice-wn-001").id == vm.id
 
 
 def test_a_vm_that_was_undeployed_is_deployed_again(whole, opennebula):

@@ -2,8 +2,9 @@
 
 A benchmark is not a test: it prints figures and their targets, and its exit status says
 whether all were kept. Names on the command line choose among
-`help apply again many batch decision years`; without any, all of them run (about twelve
-minutes, most of them spent on filling a cloud with 10,000 VMs).
+`help apply again many batch serve decision years nodes fifty joining`; without any, all
+of them run (about fifteen minutes, most of them spent on filling a cloud with 10,000
+VMs). The last three make real nodes, as root only.
 """
 
 import statistics
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import bare
 import looks
+import nodes
 import rig
 import rounds
 import sizes
@@ -227,6 +229,9 @@ BENCHES = {
     "serve": bench_serve,
     "decision": bench_decision,
     "years": bench_years,
+    "nodes": nodes.bench_nodes,
+    "fifty": nodes.bench_fifty,
+    "joining": nodes.bench_joining,
 }
 
 

@@ -2,14 +2,19 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-
-pytest.importorskip("testinfra", reason="pytest-testinfra is not installed")
-
-from farmland import Farmland  # it needs testinfra
+from farmland import Farmland
 
 from farmctl.testing import demand_root
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("farms"))
 
 
 @pytest.fixture(scope="session")

@@ -48,11 +48,9 @@ def test_a_destroyed_farm_leaves_the_other_as_it_was(land):
     nodes = land.settings.directory / "nodes"
     until(lambda: not [vm for vm in vms if (nodes / str(vm)).exists()])
     wires = land.cloud.inside("fabric", "ip", "-br", "link").stdout
+    wires += land.cloud.inside("fabric", "nft", "list", "ruleset").stdout
     assert [vm for vm in vms if f"one-{vm}-" in wires] == []
     assert "br-172.16.1" not in wires
-    assert (
-        "172.16.1." not in land.cloud.inside("fabric", "nft", "list", "ruleset").stdout
-    )
 
 
 def test_nothing_is_left_of_the_last_farm(land):

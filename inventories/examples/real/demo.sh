@@ -22,21 +22,28 @@ fi
 say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
 run() { say "$@"; "$@"; }
 
-# What nodes are made of on this machine, ours or another's.
-traces() {
-  pgrep -f 'farmctl[.]embedded' | sed 's/^/process /' || true
-  ip -br link | awk '{ print "interface", $1 }'
-  findmnt -rn -o TARGET | sed -n '/farmctl/s/^/mount /p'
-  lsns -rn -t net -o NS | sort -u | sed 's/^/namespace /'
-  find "$work" -path '*/cloud/nodes/*' | sed 's/^/file /'
+# The network namespaces of this demo's nodes, while they run.
+spaces() {
+  for word in "$work"/state/farmctl/cloud/nodes/{keeper.json,*/node.json}; do
+    pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$word")
+    [ -z "$pid" ] || readlink "/proc/$pid/ns/net"
+  done
 }
+
+# What is left of them on this machine: processes, namespaces, interfaces, mounts, files.
+left() {
+  pgrep -f -- "$work/state/" | sed 's/^/process /'
+  readlink /proc/[0-9]*/ns/net | sort -u | grep -xFf ours
+  ip -br link | sed -n 's/^fctl-cb007100.*/interface &/p'
+  findmnt -rn -o TARGET | grep -F "$work"
+  find "$work" -path '*/cloud/nodes/*'
+} 2>/dev/null
 
 unset ONE_XMLRPC ONE_AUTH
 export XDG_STATE_HOME=$work/state FARMCTL_SITE=$work/site.yaml
 mkdir -p "$work"
 farmctl cloud reset --yes >/dev/null 2>&1 || true
 rm -rf "${work:?}"/*
-traces >"$work/before"
 trap 'farmctl cloud reset --yes >/dev/null 2>&1 || true' EXIT
 
 cp "$examples/batch.yaml" "$work"
@@ -50,6 +57,7 @@ cd "$work"
 began=$SECONDS
 run farmctl cloud start --driver netns
 run farmctl apply --yes batch.yaml
+spaces >ours
 run farmctl status batch
 run farmctl ssh batch head srun -N3 hostname
 run farmctl check batch
@@ -58,6 +66,7 @@ sed -i 's/^    - {name: ssh.*/&\n    - {name: metrics, port: 9100, to: head}/' b
 run farmctl plan batch.yaml || [ $? = 3 ]
 run farmctl apply --yes batch.yaml
 run farmctl scale --yes batch wn 5
+spaces >>ours
 run farmctl ssh batch head srun -N5 hostname
 run farmctl scale --yes --interrupt batch wn 2
 run farmctl ssh batch head sinfo -N -l
@@ -66,9 +75,9 @@ run farmctl destroy --yes batch
 run farmctl status
 run farmctl cloud reset --yes
 
-say "what is on this machine now that was not there before"
+say "what is left of it on this machine"
 for _ in {1..50}; do
-  left=$(comm -13 <(sort before) <(traces | sort))
+  left=$(left || true)
   [ -n "$left" ] || break
   sleep 0.1 # the kernel takes namespaces down in its own time
 done

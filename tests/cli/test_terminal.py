@@ -157,7 +157,7 @@ def test_other_encodings_are_served(environment, folder, encoding):
 
 
 def test_sigterm_in_the_middle_gives_the_farm_back(environment, cloud, folder, farmctl):
-    with cloud.fault("boot", effect="slow", seconds=2.0):
+    with cloud.fault("boot", effect="slow", seconds=8.0):
         process = subprocess.Popen(
             [*COMMAND, "apply", "--yes", "sandbox.yaml"],
             stdout=subprocess.PIPE,

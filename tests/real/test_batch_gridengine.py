@@ -147,7 +147,7 @@ def test_a_drain_is_ours_an_admins_is_not(grid, rig):
 
 def test_a_drained_node_ends_its_work_and_then_leaves_the_list(grid, rig):
     rig.join(1)
-    job = rig.submit(run=("sleep", "4"))
+    job = rig.submit(run=("sleep", "15"))
     until(lambda: node(grid.sample()).work, what="the job's start")
     assert grid.drain(["wn-001"], "x") == {"wn-001": ""}
     assert grid.forget(["wn-001"]) == {"wn-001": f"works: job {job} of nobody"}

@@ -133,11 +133,14 @@ def test_without_waiting_apply_returns_while_nodes_are_on_their_way(world, openn
 
 
 def test_a_timeout_ends_the_waiting_and_says_what_was_not_ready(world, opennebula):
-    with opennebula.fault("boot", effect="slow", seconds=3.0, name="alice-head"):
-        outcome = apply(world, farm_of("alice"), Options(timeout=0.5))
-    (late,) = outcome.of(Result.WAITING)
-    assert late.subject == "alice-head"
-    assert late.reason == "It was not ready when 0.5 s were over."
+    with opennebula.fault("boot", effect="slow", seconds=30.0, name="alice-head"):
+        outcome = apply(world, farm_of("alice"), Options(timeout=2.0))
+    (late,) = [
+        each
+        for each in outcome.of(Result.WAITING)
+        if each.subject == "alice-head"  # on a busy machine others are late as well
+    ]
+    assert late.reason == "It was not ready when 2 s were over."
     assert not outcome.complete
 
 

@@ -1,6 +1,5 @@
 """Pools: filters, pages, and that ten thousand VMs are no burden."""
 
-
 import pytest
 from lxml import etree
 

@@ -46,10 +46,11 @@ def command(
     interrupt: bool,
     as_json: bool,
 ) -> None:
-    """Give POOL of FARM the size N, within the limits of its farm file.
+    """Give POOL of FARM the size N.
 
-    The size is kept with the farm, so that later applies hold it. Nodes that may have
-    jobs on them are ended only with --interrupt.
+    Where the farm file says count: {min, max}, N lies within them, and later applies
+    hold it. Where it says one number, the next apply of the file brings that back.
+    Nodes that may have jobs on them are ended only with --interrupt.
 
     Exit status: 0 done, 1 error or something failed, 2 usage, 130 interrupted.
     """

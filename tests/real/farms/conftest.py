@@ -10,6 +10,7 @@ from farmland import Farmland
 from farmctl.testing import demand_root
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the group
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:

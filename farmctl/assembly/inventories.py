@@ -124,7 +124,9 @@ def _folder(state: Path, name: str) -> Path:
     It is where the user's state is, or, where that leads too far for the path of a
     socket, among the temporary files.
     """
-    short = hashlib.sha256(name.encode()).hexdigest()[:12]
+    # Among the temporary files, another state's farm of that name is another farm.
+    known = os.fsencode(state.absolute()) + b"\0" + name.encode()
+    short = hashlib.sha256(known).hexdigest()[:12]
     path = state / "inventory" / short
     if len(os.fsencode(path)) <= _LONGEST and " " not in str(path):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,20 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from farmland import Farmland
 
 from farmctl.testing import demand_root
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the group
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("farms"))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,10 @@
 import os
 import signal
 
+import pytest
 from farmland import until
+
+pytestmark = pytest.mark.xdist_group("farms")
 
 WORKERS = ("alice-big-001", "alice-wn-001", "alice-wn-002")
 

@@ -11,6 +11,8 @@ from lxml import etree
 
 from farmctl import assets
 
+pytestmark = pytest.mark.xdist_group("farms")
+
 PLAY = "site.yml"
 READ = "base64 -w0 /etc/munge/munge.key"
 ALL = ("alice-big-001", "alice-head", "alice-router", "alice-wn-001", "alice-wn-002")

@@ -1,6 +1,9 @@
 """Slurm on a farm of real nodes: workers come, work and go."""
 
+import pytest
 from farmland import until
+
+pytestmark = pytest.mark.xdist_group("farms")
 
 SCRIPT = """\
 #!/bin/sh

@@ -4,6 +4,8 @@ import pytest
 from farmland import until
 from lxml import etree
 
+pytestmark = pytest.mark.xdist_group("farms")
+
 NODES = {
     "alice-router": "172.16.0.254",
     "alice-head": "172.16.0.253",

@@ -7,6 +7,8 @@ import pytest
 
 SWEEP = """
 import json, random, socket, struct, sys, threading, time
+
+pytestmark = pytest.mark.xdist_group("farms")
 target, source = sys.argv[1], sys.argv[2]
 
 def total(data):

@@ -11,6 +11,8 @@ from farmland import BIN, number, until
 
 ECHO = """python3 -c "
 import socket, threading
+
+pytestmark = pytest.mark.xdist_group("farms")
 def serve(connection):
     with connection:
         while data := connection.recv(2000):

@@ -6,8 +6,11 @@ In this folder's last file, since what it does ends what the other tests stand o
 import os
 from pathlib import Path
 
+import pytest
 from farmland import until
 from lxml import etree
+
+pytestmark = pytest.mark.xdist_group("farms")
 
 WORDS = ("alice", "bob")
 POOLS = ("vm", "vn", "secgroup", "template", "document")

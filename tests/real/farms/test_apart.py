@@ -5,6 +5,8 @@ import json
 import pytest
 from farmland import until
 
+pytestmark = pytest.mark.xdist_group("farms")
+
 SAY = """
 import base64, socket, sys
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -16,8 +18,6 @@ for text in sys.argv[2:]:
 
 HEAR = """
 import socket, sys, time
-
-pytestmark = pytest.mark.xdist_group("farms")
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind((sys.argv[1], 0))
 print("hears", flush=True)

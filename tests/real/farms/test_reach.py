@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("farms")
+
 SWEEP = """
 import json, random, socket, struct, sys, threading, time
-
-pytestmark = pytest.mark.xdist_group("farms")
 target, source = sys.argv[1], sys.argv[2]
 
 def total(data):

@@ -9,10 +9,10 @@ import time
 import pytest
 from farmland import BIN, number, until
 
+pytestmark = pytest.mark.xdist_group("farms")
+
 ECHO = """python3 -c "
 import socket, threading
-
-pytestmark = pytest.mark.xdist_group("farms")
 def serve(connection):
     with connection:
         while data := connection.recv(2000):

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from farmctl.spec import farm, fields, site
 from farmctl.spec.composer import Plain
 from farmctl.spec.keys import known_keys
-from farmctl.spec.rules import FarmDraft, ForwardDraft, SiteDraft
+from farmctl.spec.rules import FarmDraft, ForwardDraft
+from farmctl.spec.site_rules import SiteDraft
 from farmctl.spec.suggestions import nearest
 
 T = TypeVar("T")

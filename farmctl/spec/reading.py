@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from farmctl.errors import InputError, Mistake
-from farmctl.spec import document, drafts, rules, wording
+from farmctl.spec import document, drafts, rules, site_rules, wording
 from farmctl.spec.base import Breach, Origin, WrittenFile
 from farmctl.spec.composer import Plain
 from farmctl.spec.document import Document
@@ -81,7 +81,7 @@ def _a_site(read: Document) -> Mistake:
 
 
 def _broken_in_site(values: Mapping[str, Plain]) -> list[Breach]:
-    return list(rules.broken_in_site(drafts.of_site(values)))
+    return list(site_rules.broken_in_site(drafts.of_site(values)))
 
 
 def _broken_in_farm(values: Mapping[str, Plain]) -> list[Breach]:

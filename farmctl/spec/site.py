@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from farmctl.model.nodes import Readiness as ReadinessKind
-from farmctl.spec import rules
+from farmctl.spec import site_rules
 from farmctl.spec.base import Written, WrittenFile, refuse
 from farmctl.spec.fields import (
     Addresses,
@@ -220,5 +220,5 @@ class Site(WrittenFile):
 
     @model_validator(mode="after")
     def _keep_rules(self) -> Self:
-        refuse("Site", rules.broken_in_site(rules.SiteDraft.of(self)))
+        refuse("Site", site_rules.broken_in_site(site_rules.SiteDraft.of(self)))
         return self

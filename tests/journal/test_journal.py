@@ -276,3 +276,83 @@ def test_processes_append_whole_lines(kept):
 )
 def test_where_journals_are_kept(environment, wanted):
     assert str(journal.folder(environment)) == wanted
+
+
+def grown(tmp_path, count, largest=2_000):
+    kept = Journal(tmp_path / "journal", now=Turned(), largest=largest)
+    for number in range(count):
+        kept.record("taf", f"e{number}", "why")
+    return kept
+
+
+def test_a_full_file_is_put_aside_and_the_chain_goes_on(tmp_path):
+    kept = grown(tmp_path, 20)
+    assert [each.name for each in kept.files("taf")] == [
+        "taf.jsonl.2",
+        "taf.jsonl.1",
+        "taf.jsonl",
+    ]
+    told = [each for each in events(kept) if each != "journal goes on"]
+    assert told == [f"e{number}" for number in range(20)]
+    assert kept.verify("taf") == journal.Verdict(records=22)
+    assert kept.farms() == ("taf",)
+
+
+def test_a_journal_has_a_bound_and_says_that_it_began_earlier(tmp_path):
+    kept = grown(tmp_path, 200)
+    assert len(kept.files("taf")) == 4
+    assert sum(each.stat().st_size for each in kept.path.iterdir()) < 10_000
+    verdict = kept.verify("taf")
+    assert verdict.holds
+    assert verdict.rotated
+    assert events(kept)[-1] == "e199"
+
+
+def test_what_is_taken_out_of_a_file_put_aside_is_noticed(tmp_path):
+    kept = grown(tmp_path, 20)
+    aside = kept.files("taf")[1]
+    lines = aside.read_text().splitlines(keepends=True)
+    aside.write_text("".join(lines[:1] + lines[2:]))
+    assert kept.verify("taf").faults == (
+        "taf.jsonl.1, line 2: what stood before it was taken out",
+    )
+
+
+def test_a_whole_file_that_was_taken_out_is_noticed(tmp_path):
+    kept = grown(tmp_path, 20)
+    kept.files("taf")[1].unlink()
+    assert kept.verify("taf").faults == ("line 1: what stood before it was taken out",)
+
+
+def test_killed_between_putting_aside_and_the_next_file_nothing_is_lost(tmp_path):
+    kept = grown(tmp_path, 5, largest=1_000_000)
+    os.link(kept.file("taf"), kept.file("taf").with_name("taf.jsonl.1"))
+    kept.file("taf").with_name("taf.jsonl.new").write_text("half a li")
+    assert events(kept) == [f"e{number}" for number in range(5)]
+    small = Journal(kept.path, now=Turned(2_000.0), largest=100)
+    small.record("taf", "after", "")
+    assert events(kept) == [*(f"e{n}" for n in range(5)), "journal goes on", "after"]
+    assert kept.verify("taf").holds
+
+
+def rotate_in_a_process(path, number):
+    kept = Journal(path, now=Turned(), largest=3_000)
+    for each in range(40):
+        kept.record("taf", f"p{number}.{each}", "x")
+
+
+def test_processes_that_rotate_at_once_lose_no_record_of_the_files_kept(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    started = [
+        context.Process(target=rotate_in_a_process, args=(tmp_path, number))
+        for number in range(3)
+    ]
+    for each in started:
+        each.start()
+    for each in started:
+        each.join(20)
+        assert each.exitcode == 0
+    kept = Journal(tmp_path, now=Turned())
+    verdict = kept.verify("taf")
+    assert verdict.faults == ()
+    assert verdict.rotated

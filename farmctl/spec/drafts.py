@@ -25,6 +25,8 @@ _PUBLIC: TypeAdapter[str] = TypeAdapter(fields.PublicAddress, config=_LATER)
 _NAME: TypeAdapter[str] = TypeAdapter(fields.ForwardName, config=_LATER)
 _TARGET: TypeAdapter[str] = TypeAdapter(fields.ForwardTarget, config=_LATER)
 _PROTOCOL: TypeAdapter[farm.Protocol] = TypeAdapter(farm.Protocol, config=_LATER)
+_BUDGET: TypeAdapter[float] = TypeAdapter(fields.Budget, config=_LATER)
+_CPUS: TypeAdapter[int] = TypeAdapter(fields.Cpus, config=_LATER)
 _DRIVER: TypeAdapter[str] = TypeAdapter(site.Driver, config=_LATER)
 _CIDR: TypeAdapter[str] = TypeAdapter(fields.Cidr, config=_LATER)
 _INTERFACE: TypeAdapter[str] = TypeAdapter(fields.Interface, config=_LATER)
@@ -54,6 +56,8 @@ def of_farm(values: Mapping[str, Plain]) -> FarmDraft:
             )
             if isinstance(value, str)
         },
+        budget=_right(_BUDGET, said.get("budget")),
+        least_cores=_least_cores(pools if isinstance(pools, dict) else {}),
     )
 
 
@@ -96,6 +100,18 @@ def _forward(value: Plain) -> ForwardDraft:
 def _most(value: Plain) -> int | None:
     count = _right_model(farm.Count, value)
     return None if count is None else count.max
+
+
+def _least_cores(pools: Mapping[str, object]) -> int | None:
+    total = 0
+    for each in pools.values():
+        pool = _meant(each, farm.Pool)
+        count = _right_model(farm.Count, pool.get("count"))
+        cpus = _right(_CPUS, pool.get("cpus"))
+        if count is None or cpus is None:
+            return None
+        total += cpus * count.min
+    return total
 
 
 def _meant(value: object, model: type[BaseModel]) -> dict[str, Any]:

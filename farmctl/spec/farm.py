@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 from farmctl.spec import rules
 from farmctl.spec.base import Written, WrittenFile, refuse
 from farmctl.spec.fields import (
+    Budget,
     Cidrs,
     ClassC,
     Cpus,
@@ -35,7 +36,7 @@ from farmctl.spec.text import Wrong, show
 Kind = Literal["batch", "interactive", "imaging", "pilot", "plain"]
 Flavour = Literal["openwrt", "debian"]
 Protocol = Literal["tcp", "udp", "both"]
-Batch = Literal["slurm", "htcondor"]
+Batch = Literal["slurm", "gridengine", "htcondor"]
 
 
 def protocols(protocol: Protocol) -> tuple[str, ...]:
@@ -212,12 +213,18 @@ class Farm(WrittenFile):
     """The workers, by the name of their pool."""
 
     batch: Batch | None = None
-    """The batch system; its server runs on the head."""
+    """The batch system, whose server runs on the head. Slurm is set up by our playbook;
+    the others have to be in the images, or in a playbook of the site's own."""
 
     price: Price | None = None
     """What an hour of one waiting task is worth, in core-hours: the higher, the sooner
     nodes are started and the longer they are kept. Without it 1 for batch, pilot and
     plain farms, 5 for imaging, 20 for interactive ones."""
+
+    budget: Budget | None = None
+    """How many core-hours the workers may cost from one midnight (UTC) to the next.
+    Once it is spent no node is started beyond each pool's `min`; those that are there
+    end their work. Without it there is no such limit."""
 
     lease: Lease | None = None
     """When the farm ends by itself; without it never."""

@@ -69,6 +69,20 @@ def _price(value: object) -> float:
     return float(str(value))
 
 
+_LARGEST_BUDGET = 1_000_000
+
+
+def _budget(value: object) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < float(str(value)) <= _LARGEST_BUDGET:
+        raise Wrong(
+            f"{text.show(value)} is not a budget.",
+            "Write how many core-hours the workers may cost a day, such as 960 for 40 "
+            f"cores all day; at most {_LARGEST_BUDGET}.",
+        )
+    return float(str(value))
+
+
 def _class_c(value: str) -> str:
     if value == "auto":
         return value
@@ -137,6 +151,15 @@ Price = Annotated[
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _DEAREST}),
 ]
 """Core-hours that an hour of one waiting task is worth."""
+
+Budget = Annotated[
+    float,
+    BeforeValidator(_budget),
+    WithJsonSchema(
+        {"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_BUDGET}
+    ),
+]
+"""Core-hours a day."""
 
 FarmName = Annotated[
     str,

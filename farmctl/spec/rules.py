@@ -47,6 +47,9 @@ class FarmDraft:
     """The most nodes of each pool."""
 
     variables: Mapping[str, str]
+    budget: float | None
+    least_cores: int | None
+    """Cores of the workers that are always there, None if that is not known."""
 
     @classmethod
     def of(cls, farm: "Farm") -> Self:
@@ -68,6 +71,8 @@ class FarmDraft:
             ],
             pools={name: pool.count.max for name, pool in farm.pools.items()},
             variables=farm.variables,
+            budget=farm.budget,
+            least_cores=sum(pool.cpus * pool.count.min for pool in farm.pools.values()),
         )
 
 
@@ -77,6 +82,7 @@ def broken_in_farm(draft: FarmDraft) -> Iterator[Breach]:
     yield from _size(draft)
     yield from _targets(draft)
     yield from _ports(draft)
+    yield from _budget(draft)
     used = sum(
         len(f"{k}{v}".encode(errors="replace")) for k, v in draft.variables.items()
     )
@@ -95,13 +101,33 @@ def _batch(draft: FarmDraft) -> Iterator[Breach]:
         yield Breach(
             loc=("kind",),
             message="a batch farm says which batch system it has.",
-            hint="Add batch: slurm or batch: htcondor.",
+            hint="Add batch: slurm, batch: gridengine or batch: htcondor.",
         )
     if not draft.has_head:
         yield Breach(
             loc=("kind",),
             message="a batch farm needs a head for its batch server.",
             hint="Add head, or use kind: pilot for workers of a server elsewhere.",
+        )
+
+
+def _budget(draft: FarmDraft) -> Iterator[Breach]:
+    if draft.budget is None:
+        return
+    if not draft.has_batch:
+        yield Breach(
+            loc=("budget",),
+            message="nothing is started for waiting work in a farm without a batch "
+            "system, so there is nothing to limit.",
+            hint="Add batch, or leave budget out and set the counts.",
+        )
+    least = 24 * (draft.least_cores or 0)
+    if least > draft.budget:
+        yield Breach(
+            loc=("budget",),
+            message=f"the nodes that are always there (min) cost {least} core-hours a "
+            f"day, which is more than {draft.budget:g}.",
+            hint="Raise budget, or lower the counts' min.",
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 _LONGEST = 128
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # what is written may hold anything
-_LISTED = 12
+_LISTED = 14
 _SHORT = 3
 
 

@@ -3,7 +3,7 @@
 Built once per decision from the sample and the guesses of `runtimes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from farmctl.elastic.ladder import fits
@@ -112,6 +112,22 @@ def free_at(freeing: Sequence[Slots], times: Sequence[float]) -> list[int]:
         total += many
         counts[at] = total
     return counts
+
+
+def calm(out: Outlook, limits: Mapping[str, str]) -> str:
+    """Return why nothing is done; `limits` says, by pool, what keeps nodes away."""
+    parts = [f"{out.running} slots work, {len(out.idle)} nodes are empty"]
+    if out.queued and limits:
+        held = "; ".join(f"{pool}: {why}" for pool, why in sorted(limits.items()))
+        parts.append(f"{out.queued} slots of work wait ({held})")
+    elif out.queued:
+        parts.append(
+            f"{out.queued} slots of work wait for {out.coming} that boot, or for "
+            "slots that are free before a boot would help"
+        )
+    if out.never:
+        parts.append(f"{out.never} pieces of work fit no pool of this farm")
+    return "; ".join(parts)
 
 
 def _order(node: NodeSample) -> tuple[int, float, str]:

@@ -21,7 +21,7 @@ from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
 from farmctl.elastic.limits import Spending, Wish, bounded
-from farmctl.elastic.outlook import Outlook, free_at, look
+from farmctl.elastic.outlook import Outlook, calm, free_at, look
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
 from farmctl.elastic.victims import going
@@ -36,6 +36,7 @@ from farmctl.model.sample import (
     Park,
     Sample,
     Start,
+    Stay,
     Undrain,
     Verdict,
     Wake,
@@ -60,6 +61,8 @@ class Scaler:
         self.spending = Spending()
         self.foretold = Foretold()
         self._foreseen: Foresight | None = None
+        self._limits: dict[str, str] = {}
+        self._stay: Stay | None = None
         self._watch = Watch(self.arrivals, self.runtimes, self.learned)
 
     def remember(self) -> dict[str, Any]:
@@ -87,7 +90,7 @@ class Scaler:
         self._watch.see(sample)
         self.spending.see(sample)
         self.foretold.see(sample)
-        self._foreseen = None
+        self._foreseen, self._limits, self._stay = None, {}, None
         times = self.learned.times()
         out = look(sample, self.terms, times, self.runtimes)
         self.base.see(out.now, out.demand)
@@ -105,8 +108,13 @@ class Scaler:
             found += less
             again = min(again, soon)
         if not found:
-            found.append(Keep(because=self._calm(out)))
-        return Verdict(decisions=tuple(found), look_again=again)
+            found.append(Keep(because=calm(out, self._limits)))
+        return Verdict(
+            decisions=tuple(found),
+            look_again=again,
+            limits=self._limits,
+            stay=self._stay,
+        )
 
     # In the order of `decide`.
 
@@ -234,10 +242,12 @@ class Scaler:
             hold = self._even(times, parks=parks)
             sure = hold * PROOF / (PROOF + self.arrivals.bursts)
             if place < kept and age < TWICE * hold:
-                again = min(again, out.now + max(times.boot / 10, min(age / 4, pays)))
+                until = out.now + max(times.boot / 10, min(age / 4, pays))
+                again = self._stays(node, until, again, "is worth more")
                 continue
             if age < sure:
-                again = min(again, node.idle_since + sure)
+                until = node.idle_since + sure
+                again = self._stays(node, until, again, "may be worth more")
                 continue
             if self._bound(out, node, gone):
                 continue
@@ -306,8 +316,18 @@ class Scaler:
             foretold=self.foretold,
         )
 
+    def _stays(self, node: NodeSample, until: float, again: float, why: str) -> float:
+        """Take note of why an empty node stays; return when to look again."""
+        if self._stay is None or until < self._stay.until:
+            said = f"what may come {why} than its {node.slots} slots"
+            self._stay = Stay(node=node.name, until=until, because=said)
+        return min(again, until)
+
     def _bounded(self, wish: int, pool: Pool, sample: Sample) -> Wish:
-        return bounded(wish, pool, self.terms, sample, self.spending.hours)
+        held = bounded(wish, pool, self.terms, sample, self.spending.hours)
+        if held.count < wish:
+            self._limits[pool.name] = f"{wish} more would pay: {held.because}"
+        return held
 
     def _steps(self, times: Times) -> list[float]:
         """Return the lengths of the forecast's steps, to twice the break-even time."""
@@ -370,14 +390,3 @@ class Scaler:
             return False
         leaving = sum(each.pool == pool.name for each in out.idle if each.name in gone)
         return out.live_by_pool.get(pool.name, 0) - leaving <= pool.least
-
-    def _calm(self, out: Outlook) -> str:
-        parts = [f"{out.running} slots work, {len(out.idle)} nodes are empty"]
-        if out.queued:
-            parts.append(
-                f"{out.queued} slots of work wait for {out.coming} that boot, or for "
-                "slots that are free before a boot would help"
-            )
-        if out.never:
-            parts.append(f"{out.never} pieces of work fit no pool of this farm")
-        return "; ".join(parts)

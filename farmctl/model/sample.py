@@ -5,7 +5,8 @@ make it. A `Decision` is one thing to do, or not to do, with its reason; `elasti
 it and the rooms above carry it out. Times are seconds since the epoch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -210,8 +211,23 @@ Decision = Start | Drain | Undrain | End | Park | Wake | Keep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """The empty node that goes first, when it would, and why it stays until then."""
+
+    node: str
+    until: float
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """All that is to be done now, and when to look again if nothing changes."""
+    """All that is to be done now, and when to look again if nothing changes.
+
+    For whoever explains it: `limits`, by pool, why fewer nodes start than would pay;
+    `stay`, what goes next if nothing changes.
+    """
 
     decisions: tuple[Decision, ...]
     look_again: float
+    limits: Mapping[str, str] = field(default_factory=dict)
+    stay: Stay | None = None

@@ -80,6 +80,9 @@ def _carry_out(world: World, change: Change, wishes: Wishes) -> None:
         for each in change.plans
         if not each.changes_nothing and each.farm not in short
     }
+    left = "" if wishes.interrupt else plan_view.without_consent([*todo.values()])
+    if left and not wishes.as_json:
+        terminal.say(left)
     if todo:
         asking.agreed(change.question, yes=wishes.yes)
         _begin(world, change, todo)

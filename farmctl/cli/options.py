@@ -78,11 +78,12 @@ def run_options(function: F) -> F:
 
 
 def interrupt_option(function: F) -> F:
-    """Offer consent to end workers that may be working."""
+    """Offer consent to end workers that may work, and a head with its queue."""
     return click.option(
         "--interrupt",
         is_flag=True,
-        help="Consent to end nodes that may have jobs on them.",
+        help="Consent to end nodes that may have jobs on them, and a batch farm's head "
+        "with its queue.",
     )(function)
 
 

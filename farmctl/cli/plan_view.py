@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from farmctl.cli import terminal
-from farmctl.cli.text import took
+from farmctl.cli.text import counted, listed, took
 from farmctl.model.nodes import Role
 from farmctl.model.steps import (
     CreateNode,
     Glyph,
+    NodeSpec,
     Note,
     Plan,
     RemoveNode,
@@ -49,15 +50,27 @@ def makes_nodes(plan: Plan) -> bool:
     return any(isinstance(step, (CreateNode, StartNode)) for step in plan.steps)
 
 
-def waits_for_consent(plan: Plan) -> bool:
-    """Whether apply would leave steps undone that end workers of a batch system."""
-    return plan.kind == "batch" and any(
-        isinstance(step, RemoveNode | ReplaceNode)
-        and step.may_work
-        and (step.role if isinstance(step, RemoveNode) else step.node.role)
-        is Role.WORKER
-        for step in plan.steps
-    )
+def without_consent(plans: Sequence[Plan]) -> str:
+    """Say what apply leaves as it is, unless somebody consents; empty if nothing."""
+    heads: list[str] = []
+    workers = 0
+    for plan in plans:
+        for step in plan.steps if plan.kind == "batch" and not plan.destroys else ():
+            match step:
+                case ReplaceNode(may_work=True, node=NodeSpec(role=role, name=name)):
+                    pass
+                case RemoveNode(may_work=True, role=role, name=name):
+                    pass
+                case _:
+                    continue
+            if role is Role.HEAD:
+                heads.append(f"{name} with its queue")
+            workers += role is not Role.HEAD and role is not Role.ROUTER
+    parts = heads + [f"{counted(workers, 'worker')} that may run jobs"] * bool(workers)
+    if not parts:
+        return ""
+    left = "is left as it is" if workers + len(heads) == 1 else "are left as they are"
+    return f"{listed(parts)} {left}, unless you add --interrupt."
 
 
 def show_all(

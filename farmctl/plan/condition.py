@@ -195,8 +195,13 @@ class Judge:
 
 
 def may_work(vm: Vm, readiness: Readiness) -> bool:
-    """Say whether work would be interrupted by ending this VM."""
+    """Say whether work would be interrupted, or lost, by ending this VM.
+
+    A head that was up keeps its queue on its disk, and does so while it is off.
+    """
     now = phase(vm.state, reported_ready=vm.reported_ready, readiness=readiness)
+    if now is not Phase.ENDING and vm.tag is not None and vm.tag.role is Role.HEAD:
+        return now in {Phase.READY, Phase.OFF, Phase.UNKNOWN} or vm.worked
     if now is Phase.UNKNOWN:
         return vm.worked or vm.reported_ready or readiness is Readiness.RUNNING
     return now is Phase.READY

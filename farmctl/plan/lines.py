@@ -160,7 +160,7 @@ def _node_line(plan: Plan, alike: Sequence[_NodeStep]) -> PlanLine:
         glyph=glyph(first),
         subject=name,
         what=what,
-        effect=_effect(first),
+        effect=_effect(first, plan),
         count=len(alike),
     )
 
@@ -200,10 +200,16 @@ def _ordinal(step: _NodeStep, farm: str) -> int:
     return int(digits) if step.name == named else 0
 
 
-def _effect(step: _NodeStep) -> str:
+def _effect(step: _NodeStep, plan: Plan) -> str:
     match step:
         case CreateNode():
             return _where(step.node) if step.node.role is not Role.WORKER else ""
+        case ReplaceNode(may_work=True) | RemoveNode(may_work=True) if (
+            _place(step)[0] is Role.HEAD and not plan.destroys
+        ):
+            if plan.kind == "batch":
+                return "the queue on its disk is lost, with all jobs in it"
+            return "ends what runs there; its disk goes with it"
         case ReplaceNode(may_work=True) | RemoveNode(may_work=True):
             return "ends what runs there"
         case ReplaceNode() | RemoveNode():

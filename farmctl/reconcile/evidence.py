@@ -41,16 +41,7 @@ def against_ending(
                     "it is drained, or you consent to interrupting it (--interrupt)."
                 )
     if not run.plan.destroys and not run.options.interrupt:
-        silent = {
-            vm.id for vm in run.view.farm(run.farm).vms if vm.state is VmState.UNKNOWN
-        }
-        for step in ending:
-            if step.may_work and _role(step) is Role.HEAD and step.vm_id in silent:
-                refused[id(step)] = (
-                    f"{_sentence(step.because)} It may still run there, and its disk "
-                    "is its own. It is left until the hypervisor is back, or you "
-                    "consent to losing it (--interrupt)."
-                )
+        refused |= _heads(run, ending)
     asked = [step for step in ending if id(step) not in refused]
     if asked:
         before = {vm.id: vm for vm in run.view.farm(run.farm).vms}
@@ -59,6 +50,32 @@ def against_ending(
             reason = _changed(run, step, before.get(step.vm_id), now.get(step.vm_id))
             if reason:
                 refused[id(step)] = reason
+    return refused
+
+
+def _heads(run: Run, ending: Sequence[NodeStep]) -> Mapping[int, str]:
+    """Say which heads stay: those whose hypervisor is silent, or that hold a queue."""
+    refused: dict[int, str] = {}
+    silent = {
+        vm.id for vm in run.view.farm(run.farm).vms if vm.state is VmState.UNKNOWN
+    }
+    for step in ending:
+        if not isinstance(step, RemoveNode | ReplaceNode) or not step.may_work:
+            continue
+        if _role(step) is not Role.HEAD:
+            continue
+        if step.vm_id in silent:
+            refused[id(step)] = (
+                f"{_sentence(step.because)} It may still run there, and its disk "
+                "is its own. It is left until the hypervisor is back, or you "
+                "consent to losing it (--interrupt)."
+            )
+        elif _has_batch(run):
+            refused[id(step)] = (
+                f"{_sentence(step.because)} The queue, with all jobs in it, is on its "
+                "disk and would be lost. It is left until the queue is empty and you "
+                "consent to losing what else it keeps (--interrupt)."
+            )
     return refused
 
 

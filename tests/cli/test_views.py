@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -410,3 +411,26 @@ def test_an_unexpected_error_is_honest_and_brief(capsys, monkeypatch):
 def test_ctrl_c_has_a_status_of_its_own(capsys):
     assert failure.report(KeyboardInterrupt()) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_waits_for_consent_is_named_before_anybody_asks():
+    def old(name, role, pool="", ordinal=0):
+        return RemoveNode(
+            vm_id=ordinal, name=name, role=role, pool=pool, may_work=True, because="old"
+        )
+
+    steps = (
+        old("taf-head", Role.HEAD),
+        old("taf-wn-001", Role.WORKER, "wn", 1),
+        old("taf-wn-002", Role.WORKER, "wn", 2),
+        old("taf-router", Role.ROUTER),
+    )
+    batch = replace(plan(*steps), kind="batch")
+    assert plan_view.without_consent([batch]) == (
+        "taf-head with its queue and 2 workers that may run jobs are left as they are, "
+        "unless you add --interrupt."
+    )
+    assert plan_view.without_consent([replace(batch, waves=(steps[:1],))]) == (
+        "taf-head with its queue is left as it is, unless you add --interrupt."
+    )
+    assert plan_view.without_consent([replace(batch, kind="plain")]) == ""

@@ -62,3 +62,29 @@ def test_a_vm_that_is_no_longer_shown_is_not_waited_for_for_ever(
     (lost,) = outcome.of(Result.FAILED)
     assert lost.subject == "alice-wn-003"
     assert "no longer shows the VM" in lost.reason
+
+
+def test_a_head_with_its_queue_is_made_anew_only_by_consent(world):
+    farm = farm_of("alice")
+    assert apply(world, farm).complete
+    before = vms_of(world, "alice")
+    told = farm.model_copy(update={"variables": {"LEVEL": "debug"}})
+    for outcome in (apply(world, told), scale(world, "alice", "wn", 3)):
+        (skipped,) = outcome.of(Result.SKIPPED)[:1]
+        assert skipped.subject == "alice-head"
+        assert "The queue, with all jobs in it, is on its disk" in skipped.reason
+        assert vms_of(world, "alice")["alice-head"].id == before["alice-head"].id
+    assert problems(apply(world, told, Options(interrupt=True))) == []
+    assert vms_of(world, "alice")["alice-head"].id != before["alice-head"].id
+
+
+def test_a_head_that_is_off_keeps_its_queue_too(world, opennebula):
+    farm = farm_of("alice")
+    assert apply(world, farm).complete
+    head = vms_of(world, "alice")["alice-head"]
+    opennebula.call("one.vm.action", "poweroff-hard", head.id)
+    opennebula.turn(5)
+    told = farm.model_copy(update={"variables": {"LEVEL": "debug"}})
+    outcome = apply(world, told)
+    assert "alice-head" in {each.subject for each in outcome.of(Result.SKIPPED)}
+    assert vms_of(world, "alice")["alice-head"].id == head.id

@@ -74,11 +74,8 @@ def command(
             at = ["--site", chosen] if chosen else []
             words = shlex.join([*at, *([out] if out else files)])
             terminal.say(f"Next: farmctl apply {words}")
-            if any(plan_view.waits_for_consent(plan) for plan in plans):
-                terminal.say(
-                    "Workers that may run jobs are left as they are, unless you add "
-                    "--interrupt."
-                )
+            if left := plan_view.without_consent(plans):
+                terminal.say(left)
     outcome_view.refusals(refused)
     if refused:
         raise Ended(Exit.ERROR)

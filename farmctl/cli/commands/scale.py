@@ -50,7 +50,7 @@ def command(
 
     Where the farm file says count: {min, max}, N lies within them, and later applies
     hold it. Where it says one number, the next apply of the file brings that back.
-    Nodes that may have jobs on them are ended only with --interrupt.
+    Nodes that may have jobs on them, or a queue, are ended only with --interrupt.
 
     Exit status: 0 done, 1 error or something failed, 2 usage, 130 interrupted.
     """

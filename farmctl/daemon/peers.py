@@ -22,9 +22,7 @@ from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Tag
 from farmctl.model.view import CloudView, Document, Holder
 from farmctl.reconcile.identity import Life, life, myself
-
-PREFIX = "farmctl-daemon-"
-"""What the name of a daemon's document begins with; it carries no farm's tag."""
+from farmctl.reconcile.keepers import PREFIX
 
 _FORGOTTEN = 10
 """After so many times the silence that counts as death, a document is deleted."""

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from farmctl.model.attributes import Attributes, Kind
 from farmctl.model.nodes import Readiness, Role, Tag
+from farmctl.model.rolling import Rolled
 from farmctl.model.target import Placement
 
 
@@ -221,7 +222,8 @@ class Plan:
     `waves` are carried out one after the other; the steps of one wave may run at once.
     `keeps` counts what stays as it is, by subject. `fingerprint` is of everything the
     plan rests on: subject to a short text that changes when the subject does.
-    `seen_at` is when the cloud was looked at, seconds since the epoch.
+    `seen_at` is when the cloud was looked at, seconds since the epoch. `rolls` are the
+    pools whose outdated workers stay until they are empty, and how far each is.
     """
 
     farm: str
@@ -237,6 +239,7 @@ class Plan:
     keeps: Mapping[str, int] = field(default_factory=dict)
     fingerprint: Mapping[str, str] = field(default_factory=dict)
     destroys: bool = False
+    rolls: Mapping[str, Rolled] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[Step, ...]:

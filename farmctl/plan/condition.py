@@ -87,12 +87,15 @@ class Judge:
             template_words=words,
         )
 
-    def fault(self, vm: Vm, shape: Shape) -> Fault | None:
-        """Return what is to be done about a node; None if it stays as it is."""
+    def fault(self, vm: Vm, shape: Shape, *, keeps_old: bool = False) -> Fault | None:
+        """Return what is to be done about a node; None if it stays as it is.
+
+        With `keeps_old` one that is out of date stays: its pool is rolled.
+        """
         return (
             _sick(vm)
             or self._misplaced(vm, shape)
-            or self._outdated(vm, shape)
+            or (None if keeps_old else self._outdated(vm, shape))
             or _not_up(vm, shape)
         )
 

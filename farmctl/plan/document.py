@@ -3,7 +3,9 @@
 `farm` is the declared farm, `cidr` its class C, `sizes` the sizes decided by hand or by
 load, `wanted` how many nodes each role and pool was to have when the farm was last
 planned, `readiness` what makes each count as up, `learned` what the scaling core has
-learned of its work. Keys that others put there are kept.
+learned of its work, `rolling` which pools' workers are on their way to another make
+(see `rolled`), `trial` how a changed playbook fared on the first worker. Keys that
+others put there are kept.
 """
 
 import json
@@ -19,6 +21,8 @@ SIZES = "sizes"
 WANTED = "wanted"
 READINESS = "readiness"
 LEARNED = "learned"
+ROLLING = "rolling"
+TRIAL = "trial"
 
 BODY = "BODY"
 """The one attribute of a document's step: the body as JSON."""
@@ -79,6 +83,10 @@ def differences(
             lines += _farm(before, after)
         elif key == LEARNED:
             lines.append("what was learned of its work is written down")
+        elif key == ROLLING:
+            lines.append("how far its rolling update is, is written down")
+        elif key == TRIAL:
+            lines.append("how its changed playbook fared is written down")
         elif key in (SIZES, WANTED):
             lines += _flat("", before, after, unit=" nodes")
         else:

@@ -40,11 +40,13 @@ class Tending:
 
     `going`, with the reason of each, end and are not made anew. `apart` are left alone
     and count as nothing. No other worker that may work ends, whatever the wanted number
-    and however old it is; the router and the head are planned as ever.
+    and however old it is; the router and the head are planned as ever. `surge` is how
+    many workers more than a pool's wanted number there are to be for now.
     """
 
     going: Mapping[int, str] = field(default_factory=dict)
     apart: frozenset[int] = frozenset()
+    surge: Mapping[str, int] = field(default_factory=dict)
 
     def spares(self, vm: Vm, *, may_work: bool) -> bool:
         """Tell whether a worker that would be ended stays after all."""
@@ -57,6 +59,7 @@ def node_steps(
     *,
     avoid: frozenset[str] = frozenset(),
     tending: Tending | None = None,
+    rolled: frozenset[str] = frozenset(),
 ) -> NodeSteps:
     """Return the steps for all nodes of a farm, all of which may run at once.
 
@@ -66,6 +69,7 @@ def node_steps(
         avoid: addresses that OpenNebula has refused to give.
         tending: which workers go and which are apart; None where nobody watches the
             farm's work, so that the wanted number decides.
+        rolled: pools whose outdated workers stay.
 
     Raises:
         ExhaustedError: the class C has no room for the nodes.
@@ -92,7 +96,8 @@ def node_steps(
     judge = condition.Judge.of(target, view)
     for key, shape in shapes.items():
         decided = tending if shape.role is Role.WORKER else None
-        filled = _fill(shape, members[key], judge, mine, decided)
+        keeps_old = shape.role is Role.WORKER and shape.pool in rolled
+        filled = _fill(shape, members[key], judge, mine, decided, keeps_old=keeps_old)
         places += filled.places
         removals += filled.removals
         if filled.kept:
@@ -121,6 +126,8 @@ def _fill(
     judge: condition.Judge,
     mine: FarmView,
     tending: Tending | None,
+    *,
+    keeps_old: bool,
 ) -> _Filled:
     """Give each VM of a shape its place, end what is too many, find what is missing."""
     filled = _Filled()
@@ -148,7 +155,7 @@ def _fill(
             why = f"{shape.wanted} of {shape.wanted + excess} nodes are wanted"
             filled.removals.append(_remove(vm, shape, why))
     for ordinal, vm in sorted(seated.items()):
-        fault = judge.fault(vm, shape)
+        fault = judge.fault(vm, shape, keeps_old=keeps_old)
         if fault is not None and tending is not None:
             # Whoever tends it drains what is old or sick first, and then lets it go.
             fault = None if fault.remedy is condition.Remedy.REPLACE else fault
@@ -158,7 +165,8 @@ def _fill(
             filled.places.append(
                 specs.Place(shape=shape, ordinal=ordinal, vm=vm, fault=fault)
             )
-    missing = shape.wanted - len(seated)
+    surge = tending.surge.get(shape.pool, 0) if tending is not None else 0
+    missing = shape.wanted + surge - len(seated)
     taken = {_ordinal(vm) for vm in members}
     noted = document.wanted(mine.document).get(shape.pool or shape.role.value)
     free = (n for n in range(1, shape.ceiling + len(taken) + 1) if n not in taken)

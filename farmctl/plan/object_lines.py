@@ -18,6 +18,7 @@ from farmctl.model.steps import (
     CreateNode,
     CreateObject,
     DeleteObject,
+    Glyph,
     Plan,
     ReplaceNode,
     Step,
@@ -35,6 +36,7 @@ from farmctl.plan.telling import (
 )
 
 IN_PLACE = "in place, no interruption"
+ROLLED = "rolled: one first, the others as their jobs end"
 _FORWARD = "forward "
 
 
@@ -144,6 +146,16 @@ def _changed(step: ChangeObject, plan: Plan, told: Told) -> Iterator[PlanLine]:
                 effect="" if told.router else IN_PLACE,
             )
         rest = rest if shown else []
+    rolled = plan.rolls.get(step.tag.pool) if step.kind is Kind.TEMPLATE else None
+    if rolled is not None and rolled.old and step.cause is Cause.CHANGE:
+        yield PlanLine(
+            glyph=Glyph.REPLACE,
+            subject=step.tag.pool,
+            what=f"{', '.join(rest)} on {rolled.old} of {rolled.of} nodes",
+            effect=ROLLED,
+            count=rolled.old,
+        )
+        return
     effect = IN_PLACE
     if step.cause is Cause.DRIFT:
         effect = "by hand; will be put back"

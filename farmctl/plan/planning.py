@@ -9,12 +9,21 @@ and the guests' configuration once all is up. Applied in full, a plan leaves not
 the next one is empty.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from farmctl.errors import NotPossibleError
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Role, Tag, VmState
-from farmctl.model.steps import DeleteObject, Note, Plan, RemoveNode, ReplaceNode, Step
+from farmctl.model.rolling import Rolled, Rolling
+from farmctl.model.steps import (
+    ChangeObject,
+    DeleteObject,
+    Note,
+    Plan,
+    RemoveNode,
+    ReplaceNode,
+    Step,
+)
 from farmctl.model.target import Target
 from farmctl.model.view import CloudView, FarmView, Vm
 from farmctl.plan import (
@@ -29,6 +38,7 @@ from farmctl.plan import (
     objects,
     resolve,
 )
+from farmctl.plan.rolling import counted
 from farmctl.plan.routing import RouterSteps, Routing, router_steps
 
 _DEFAULT_GROUP = "0"
@@ -44,6 +54,7 @@ def plan(
     routing: Routing | None = None,
     configuration: str = "",
     tending: nodes.Tending | None = None,
+    rolling: Rolling | None = None,
 ) -> Plan:
     """Return what separates the target from the cloud.
 
@@ -59,6 +70,7 @@ def plan(
             empty if nothing configures them.
         tending: which workers go and which are apart, decided by who watches the
             farm's work; None: the wanted numbers decide.
+        rolling: the pools whose outdated workers stay until they are empty.
 
     Raises:
         NotPossibleError: foreign objects hold names or addresses that the farm needs,
@@ -66,7 +78,14 @@ def plan(
         ExhaustedError: the class C has no room for the nodes.
     """
     _refuse_foreign(target.farm, view)
-    for_nodes = nodes.node_steps(target, view, avoid=frozenset(avoid), tending=tending)
+    rolls = counted(rolling or Rolling(), view.farm(target.farm))
+    for_nodes = nodes.node_steps(
+        target,
+        view,
+        avoid=frozenset(avoid),
+        tending=tending,
+        rolled=frozenset(rolls),
+    )
     routed = (
         RouterSteps(early=for_nodes.early, nodes=for_nodes.steps)
         if routing is None
@@ -118,9 +137,11 @@ def plan(
             *for_objects.notes,
             *unneeded.notes,
             *for_nodes.notes,
+            *_still_rolling(rolls, for_objects.templates),
             *_open_public_network(target, view),
         ),
         keeps={**for_objects.keeps, **for_nodes.keeps},
+        rolls=rolls,
         fingerprint=fingerprints.fingerprint(
             view,
             farm=target.farm,
@@ -243,6 +264,20 @@ def _place(tag: Tag | None, own_id: int) -> tuple[int, str, int, int]:
     if tag is None:
         return (len(_ROLE_ORDER), "", 0, own_id)
     return (_ROLE_ORDER[tag.role], tag.pool, tag.ordinal, own_id)
+
+
+def _still_rolling(
+    rolls: Mapping[str, Rolled], templates: Iterable[Step]
+) -> Iterator[Note]:
+    """Say which pools roll already; one whose template changes now has a line."""
+    begin = {step.tag.pool for step in templates if isinstance(step, ChangeObject)}
+    for pool, rolled in rolls.items():
+        if pool not in begin:
+            yield Note(
+                subject=pool,
+                message=f"is rolled: {rolled.words}; the others are replaced as their "
+                "jobs end",
+            )
 
 
 def _open_public_network(target: Target, view: CloudView) -> Iterator[Note]:

@@ -135,6 +135,15 @@ def as_json(plan: Plan) -> dict[str, Json]:
             {"subject": note.subject, "message": note.message} for note in plan.notes
         ],
         "keeps": dict(sorted(plan.keeps.items())),
+        "rolls": {
+            pool: {
+                "from": each.roll.old,
+                "to": each.roll.new,
+                "old": each.old,
+                "new": each.new,
+            }
+            for pool, each in plan.rolls.items()
+        },
     }
 
 

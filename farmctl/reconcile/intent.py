@@ -14,6 +14,7 @@ from typing import Protocol
 
 from farmctl.errors import InputError, NotPossibleError, PlanOutdatedError
 from farmctl.model.attributes import Kind
+from farmctl.model.rolling import News
 from farmctl.model.steps import (
     CreateNode,
     CreateObject,
@@ -29,6 +30,7 @@ from farmctl.plan import (
     fingerprints,
     planning,
     resolve,
+    rolling,
 )
 from farmctl.plan.nodes import Tending
 from farmctl.plan.routing import Routing
@@ -82,7 +84,9 @@ class Declared:
     """The farm as its file says; `sizes` are decided now, over those decided before.
 
     `tending`: which workers go and which are apart, where the farm's work is watched.
-    `notes`: what else its document is to keep, by key.
+    `notes`: what else its document is to keep, by key. `rolled`: what became of rolls,
+    by pool. `explicit`: a person asks for what the file says, a make that was refused
+    among it. `at_once`: outdated workers are made anew where they stand.
     """
 
     declared: Farm
@@ -90,6 +94,9 @@ class Declared:
     prefer: str = ""
     tending: Tending | None = None
     notes: Mapping[str, object] = field(default_factory=dict)
+    rolled: Mapping[str, News] = field(default_factory=dict)
+    explicit: bool = False
+    at_once: bool = False
 
     @property
     def farm(self) -> str:
@@ -109,9 +116,16 @@ class Declared:
         )
         if self.notes:
             target = replace(target, document={**target.document, **self.notes})
-        inside = world.guests
-        return planning.plan(
+        settled = rolling.settle(
             target,
+            view,
+            news=self.rolled,
+            explicit=self.explicit,
+            at_once=self.at_once,
+        )
+        inside = world.guests
+        plan = planning.plan(
+            settled.target,
             view,
             site=world.site.name,
             avoid=avoid.addresses,
@@ -123,7 +137,9 @@ class Declared:
             ),
             configuration="" if inside is None else inside.configuration(farm),
             tending=self.tending,
+            rolling=settled.rolling,
         )
+        return replace(plan, notes=(*plan.notes, *settled.notes))
 
     def _class_c(self, world: World, view: CloudView, avoid: Avoid) -> str:
         farm = self.declared

@@ -21,7 +21,7 @@ from farmctl.model.steps import (
     Plan,
 )
 from farmctl.model.view import CloudView
-from farmctl.reconcile import evidence
+from farmctl.reconcile import evidence, keepers
 from farmctl.reconcile.execution import execute
 from farmctl.reconcile.intent import (
     Avoid,
@@ -50,17 +50,26 @@ ROOM = "room"
 _DEFAULT = Options()
 
 
-def make_plan(world: World, farm: Farm, *, view: CloudView | None = None) -> Plan:
+def make_plan(
+    world: World,
+    farm: Farm,
+    *,
+    view: CloudView | None = None,
+    at_once: bool = False,
+) -> Plan:
     """Return what separates a farm from its file; where room is short, notes say so.
 
-    Nothing is changed. Eight calls, and two more if nodes are to be made.
+    Nothing is changed. Eight calls, and two more if nodes are to be made. With
+    `at_once` outdated workers are made anew where they stand, as `apply` does with
+    consent to interrupting them.
 
     Raises:
         InputError: what only the cloud can show to be wrong in the files.
         NotPossibleError: what others hold is in the way.
         ExhaustedError: no class C or public address is left.
     """
-    return _drawn(world, Declared(declared=farm), view)
+    intent = Declared(declared=farm, explicit=True, at_once=at_once)
+    return _drawn(world, intent, view)
 
 
 def make_destroy_plan(
@@ -104,7 +113,12 @@ def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outco
     intent: Intent = (
         Saved(plan=farm)
         if isinstance(farm, Plan)
-        else Declared(declared=farm, prefer=options.prefer)
+        else Declared(
+            declared=farm,
+            prefer=options.prefer,
+            explicit=True,
+            at_once=options.interrupt,
+        )
     )
     return carry_out(world, intent, options)
 
@@ -164,6 +178,7 @@ def carry_out(
             seconds=world.clock.monotonic() - began,
             complete=not (plan.destroys and not before.farm(plan.farm).empty),
             left=plan.notes if plan.destroys else (),
+            advice=_rolls(plan, before),
         )
     refuse_short(plan.farm, short)
     first = _first_body(plan)
@@ -290,7 +305,8 @@ def _proved(
         notes=tuple(run.notes),
         stopped=stopped,
     )
-    outcome = replace(outcome, advice=run.advice or _advice(outcome))
+    advice = run.advice or _advice(outcome) or _rolls(run.plan, run.view)
+    outcome = replace(outcome, advice=advice)
     world.journal.record(
         run.farm,
         "run complete" if outcome.complete else "run incomplete",
@@ -313,6 +329,17 @@ def _left(rest: Plan, run: Run) -> tuple[Note, ...]:
         for step in rest.steps
         for subject in (subject_of(step),)
         if run.options.wait or not isinstance(step, AwaitNode | ConfigureNodes)
+    )
+
+
+def _rolls(plan: Plan, view: CloudView) -> str:
+    """Say who replaces the outdated workers, where nobody does yet."""
+    if keepers.kept(view) or not any(each.old for each in plan.rolls.values()):
+        return ""
+    pools = ", ".join(pool for pool, each in plan.rolls.items() if each.old)
+    return (
+        f"No daemon keeps this farm: start one, and it replaces the old workers of "
+        f"{pools} as their jobs end: farmctl serve"
     )
 
 

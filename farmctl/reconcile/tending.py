@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from farmctl.errors import BusyError, GoneError, NotAuthorisedError, RefusedError
 from farmctl.model.nodes import Phase, Role, VmState, node_name, phase
+from farmctl.model.rolling import News
 from farmctl.model.steps import (
     AwaitNode,
     ConfigureNodes,
@@ -53,7 +54,10 @@ class Wish:
     id, with the reason; each released by two witnesses. `apart`: VMs that are left
     alone and count as nothing. `most`: how many nodes of a pool may be made now; a
     pool that is left out has no such limit. `shun`: hypervisors that get no new node.
-    `notes`: what the farm's document is to keep besides.
+    `notes`: what the farm's document is to keep besides. `rolled`: what became of
+    rolls, by pool. `surge`: how many workers more than its most a pool may have for
+    now. `trial`: of the nodes that were configured otherwise before, the only ones to
+    be configured anew; None for all of them.
     """
 
     declared: Farm | None = None
@@ -63,6 +67,9 @@ class Wish:
     most: Mapping[str, int] = field(default_factory=dict)
     shun: frozenset[str] = frozenset()
     notes: Mapping[str, object] = field(default_factory=dict)
+    rolled: Mapping[str, News] = field(default_factory=dict)
+    surge: Mapping[str, int] = field(default_factory=dict)
+    trial: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +101,9 @@ class Tended:
         declared = Declared(
             declared=farm,
             sizes=wish.sizes,
-            tending=Tending(going=wish.going, apart=wish.apart),
+            tending=Tending(going=wish.going, apart=wish.apart, surge=wish.surge),
             notes=wish.notes,
+            rolled=wish.rolled,
         )
         return declared.draw(world, view, avoid)
 
@@ -110,7 +118,8 @@ class Tended:
 
     def _kept(self, step: Step, mine: FarmView) -> Kept:
         if isinstance(step, ConfigureNodes):
-            return _ready_ones(step, mine) if self.configuring else None
+            found = _ready_ones(step, mine) if self.configuring else None
+            return found and _on_trial(found, mine, self.wish.trial)
         if self.configuring:
             return None
         match step:
@@ -256,6 +265,17 @@ def _may_be_replaced(step: ReplaceNode, mine: FarmView) -> bool:
 def _ready_ones(step: ConfigureNodes, mine: FarmView) -> ConfigureNodes | None:
     ready = {_name(vm) for vm in mine.vms if _is_ready(vm, mine)}
     names = tuple(name for name in step.names if name in ready)
+    return replace(step, names=names) if names else None
+
+
+def _on_trial(
+    step: ConfigureNodes, mine: FarmView, trial: frozenset[str] | None
+) -> ConfigureNodes | None:
+    """Leave out the nodes whose changed configuration is tried on others first."""
+    if trial is None:
+        return step
+    before = {_name(vm) for vm in mine.vms if vm.mark.configured}
+    names = tuple(name for name in step.names if name not in before or name in trial)
     return replace(step, names=names) if names else None
 
 

@@ -1,0 +1,125 @@
+"""How a farm's document spells its rolls: read leniently, written small.
+
+What to go back to is a template's content, packed: a few kB of it are the start script
+of its context. A document that somebody damaged holds no roll, and ends nothing.
+"""
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from farmctl.model.attributes import Attributes
+from farmctl.model.rolling import Before, Refusal, Roll, Rolling
+from farmctl.model.view import Document
+from farmctl.plan import codec
+from farmctl.plan.document import ROLLING
+
+LARGEST = 8 * 1024
+"""Characters of what one pool goes back to, packed; above it none is kept."""
+
+_UNPACKED = 1 << 20
+_WHY = 300
+
+
+def read(document: Document | None) -> Rolling:
+    """Return the rolls that a document tells of; nothing readable counts as none."""
+    body = document.body if document and document.body else {}
+    found = body.get(ROLLING)
+    if not isinstance(found, Mapping):
+        return Rolling()
+    try:
+        return Rolling(
+            rolls={str(k): _roll(v) for k, v in _table(found, "pools").items()},
+            before={str(k): _before(v) for k, v in _table(found, "before").items()},
+            refused={str(k): _refusal(v) for k, v in _table(found, "refused").items()},
+        )
+    except (ValueError, TypeError, KeyError, zlib.error):
+        return Rolling()
+
+
+def written(rolling: Rolling) -> dict[str, object]:
+    """Return the rolls as JSON, empty if there are none."""
+    made: dict[str, object] = {}
+    if rolling.rolls:
+        made["pools"] = {
+            pool: {
+                "old": roll.old,
+                "new": roll.new,
+                "began": roll.began,
+                "proven": roll.proven,
+                "failed": {str(vm_id): at for vm_id, at in roll.failed.items()},
+                "back": roll.back,
+            }
+            for pool, roll in rolling.rolls.items()
+        }
+    if rolling.before:
+        made["before"] = {
+            pool: {
+                "digest": known.digest,
+                "image": known.image,
+                "disk": known.disk_mib,
+                "packed": _packed(known),
+            }
+            for pool, known in rolling.before.items()
+        }
+    if rolling.refused:
+        made["refused"] = {
+            pool: {"digest": each.digest, "why": each.why[:_WHY], "at": each.at}
+            for pool, each in rolling.refused.items()
+        }
+    return made
+
+
+def fits(known: Before) -> bool:
+    """Tell whether the document has room for what to go back to."""
+    return len(_packed(known)) <= LARGEST
+
+
+def _packed(known: Before) -> str:
+    tree = codec.encode(known.attributes, Attributes)
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _unpacked(text: str) -> Attributes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError("is not packed") from error
+    plain = zlib.decompressobj().decompress(data, _UNPACKED)
+    found: Attributes = codec.decode(json.loads(plain), Attributes)
+    return found
+
+
+def _table(found: Mapping[Any, Any], key: str) -> Mapping[Any, Any]:
+    inner = found.get(key, {})
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _roll(value: Mapping[str, Any]) -> Roll:
+    return Roll(
+        old=str(value["old"]),
+        new=str(value["new"]),
+        began=float(value["began"]),
+        proven=float(value["proven"]),
+        failed={int(key): float(at) for key, at in value["failed"].items()},
+        back=bool(value["back"]),
+    )
+
+
+def _before(value: Mapping[str, Any]) -> Before:
+    return Before(
+        digest=str(value["digest"]),
+        image=str(value["image"]),
+        disk_mib=int(value["disk"]),
+        attributes=_unpacked(str(value["packed"])),
+    )
+
+
+def _refusal(value: Mapping[str, Any]) -> Refusal:
+    return Refusal(
+        digest=str(value["digest"]), why=str(value["why"]), at=float(value["at"])
+    )

@@ -78,6 +78,9 @@ class Proxy:
         self._victim = pid
         self._known.set()
 
+    def hears(self, method: str, body: bytes) -> None:
+        """Take note of a call right before it is handed on; for heirs of this class."""
+
     def takes(self, method: str) -> bool:
         """Count a call; say whether it is the chosen one."""
         if method.rpartition(".")[2] in READING:
@@ -130,7 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers["Content-Length"]))
         found = _METHOD.search(body)
-        chosen = proxy.takes(found.group(1).decode() if found else "")
+        method = found.group(1).decode() if found else ""
+        proxy.hears(method, body)
+        chosen = proxy.takes(method)
         if chosen and proxy.mode is Mode.KILL_BEFORE:
             proxy.kill()
             self.close_connection = True

@@ -44,6 +44,7 @@ class Served:
     def __init__(self, folder: Path, cloud: OpenNebula) -> None:
         self.folder, self.cloud = folder, cloud
         self.daemons: list[subprocess.Popen[bytes]] = []
+        self._begun = 0
         self.environment = {
             **os.environ,
             "XDG_STATE_HOME": str(folder / "state"),
@@ -52,7 +53,8 @@ class Served:
         }
 
     def serve(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"serve{len(self.daemons)}.log").open("wb")
+        self._begun += 1
+        log = (self.folder / f"serve{self._begun:02d}.log").open("wb")
         command = [str(BIN / "farmctl"), "serve", *arguments]
         with log:
             daemon = subprocess.Popen(
@@ -60,6 +62,12 @@ class Served:
             )
         self.daemons.append(daemon)
         return daemon
+
+    def kill(self, daemon: subprocess.Popen[bytes]) -> None:
+        """Kill a daemon with SIGKILL; it is none of those any more that are to run."""
+        daemon.kill()
+        daemon.wait(10)
+        self.daemons.remove(daemon)
 
     def farmctl(self, *arguments: str) -> str:
         ran = subprocess.run(
@@ -123,13 +131,22 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, public: str, farm: str) -> Iterator[Served]:
+def serving(
+    folder: Path,
+    public: str,
+    farm: str,
+    *,
+    through: Callable[[str], str] = lambda endpoint: endpoint,
+    more: str = "",
+) -> Iterator[Served]:
     """Start a site with its own cloud of real nodes; no daemon runs yet.
 
     Args:
         folder: where everything lies; `farm.yaml` in it is the farm's file.
         public: the site's public network.
         farm: the text of the farm's file.
+        through: given the cloud's endpoint, returns the one that farmctl is told.
+        more: lines for the end of the site's file.
     """
     settings = fast_settings(folder / "cloud", driver="netns", public_network=public)
     cloud = OpenNebula(settings)
@@ -141,11 +158,12 @@ def serving(folder: Path, public: str, farm: str) -> Iterator[Served]:
     cloud.start()
     (folder / "site.yaml").write_text(
         SITE.format(
-            endpoint=cloud.endpoint,
+            endpoint=through(cloud.endpoint),
             auth=cloud.auth_file,
             public=public,
             key=key.with_suffix(".pub").read_text().strip(),
         )
+        + more
     )
     (folder / "farm.yaml").write_text(farm)
     made = Served(folder, cloud)

@@ -46,15 +46,15 @@ def test_a_head_that_reboots_keeps_its_queue_and_its_workers(land):
     first = land.cloud.node("alice-head")
     running = submit(land, "-p wn --wrap 'sleep 6'")
     held = submit(land, "-H --wrap true")
-    until(lambda: queue(land) == {running: "RUNNING", held: "PENDING"})
+    until(lambda: queue(land) == {running: "RUNNING", held: "PENDING"}, 60, "it runs")
     land.inside("alice-head", "reboot")
-    until(lambda: land.booted("alice-head", after=first))
-    until(lambda: land.works("alice-head", "squeue"))
+    until(lambda: land.booted("alice-head", after=first), 90, "it boots")
+    until(lambda: land.works("alice-head", "squeue"), 90, "slurmctld answers")
     assert held in queue(land)
-    assert land.steps("alice") == []
-    until(lambda: queue(land) == {held: "PENDING"})
+    until(lambda: land.steps("alice") == [], 60, "nothing is left to do")
+    until(lambda: queue(land) == {held: "PENDING"}, 90, "what ran ends")
     land.inside("alice-head", f"scontrol release {held}")
-    until(lambda: queue(land) == {})
+    until(lambda: queue(land) == {}, 90, "what was held ends")
     land.idle(*WORKERS)
     works(land)
 
@@ -67,7 +67,7 @@ def test_a_head_that_lost_its_power_finds_its_workers_again(land):
         state = f"nodes/{vm}/disk-0/upper/var/lib/slurm"
         (land.settings.directory / state / "slurmctld" / file).unlink(missing_ok=True)
     land.apply("alice")
-    land.idle(*WORKERS, seconds=90)
+    land.idle(*WORKERS, seconds=180)
     works(land)
     assert land.steps("alice") == []
 
@@ -114,7 +114,7 @@ def test_workers_of_a_dead_hypervisor_are_made_anew_elsewhere(land):
         for name in there:
             assert now[name]["phase"] == "ready"
             assert now[name]["hypervisor"] != lost
-        land.idle(*WORKERS, seconds=90)
+        land.idle(*WORKERS, seconds=180)
         works(land)
     finally:
         land.cloud.revive_host(lost)

@@ -76,7 +76,7 @@ pools:
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 30.0, what: str = "") -> Any:
+def until(condition: Callable[[], Any], seconds: float = 45.0, what: str = "") -> Any:
     """Wait for a condition, and return what it holds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -257,12 +257,28 @@ class Farmland:
         except NotPossibleError:
             return False
 
+    def story(self) -> str:
+        """Tell what alice's nodes say of themselves, for whoever reads of a failure."""
+        told = []
+        for line in (
+            "squeue -o '%i %T %r %N'; sinfo -N -o '%N %T %E'; scontrol ping",
+            "uptime; tail -n 40 /var/log/slurm/slurmctld.log",
+        ):
+            ran = self.run("ssh", "alice", "head", line)
+            told.append(f"$ {line}\n{ran.stdout}{ran.stderr}")
+        for node in ("alice-head", "alice-wn-001"):
+            with contextlib.suppress(NotPossibleError, OSError):
+                log = looking.console(self.settings.directory, node)
+                said = log.read_text(errors="replace").splitlines()[-25:]
+                told.append("\n".join([f"{node}'s console", *said]))
+        return "\n".join(told)
+
     def slurm(self) -> dict[str, str]:
         """Return what Slurm has of each worker: state, cores, MiB, features."""
         lines = self.inside("alice-head", "sinfo -N -h -o '%N %T %c %m %f'")
         return dict(sorted(line.split(" ", 1) for line in lines.splitlines()))
 
-    def idle(self, *names: str, seconds: float = 60.0) -> None:
+    def idle(self, *names: str, seconds: float = 90.0) -> None:
         """Wait until those workers, and no others, wait for work."""
 
         def waiting() -> bool:

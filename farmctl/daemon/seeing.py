@@ -31,6 +31,10 @@ _LONGER = 300.0
 """Seconds for which so many are looked at before the batch system is to forget them."""
 
 
+_BOOTS = 2.0
+"""A breaker's first back-off is as long as so many boots: a try costs one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What one look shows.
@@ -64,7 +68,7 @@ class Watched:
         self._clock = clock
         self.evidence = Evidence(care=settings.care)
         self.stages = Stages()
-        self.breaker = Breaker()
+        self.breaker = Breaker(back_off=_BOOTS * settings.boot)
         self.sickroom = Sickroom()
         self.aside: frozenset[int] = frozenset()
         self._shapes: dict[str, NodeShape] = {}
@@ -146,7 +150,7 @@ class Watched:
         return {
             Stage.RUNNING: float(self._site.deadlines.running),
             Stage.READY: float(self._site.deadlines.ready),
-            Stage.JOINED: self._settings.joined,
+            Stage.JOINED: float(self._site.deadlines.joined),
         }
 
     def _gone(self, joined: Joined, *, believed: bool, now: float) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ SHUN_AT = 2
 """Failures of an image in a row on one hypervisor, or one fewer than of any three."""
 
 BACK_OFF = 600.0
-"""Seconds of the first back-off; each further failure doubles it."""
+"""Seconds of the first back-off unless told otherwise; each failure doubles it."""
 
 LONGEST = 8 * 3600.0
 """Seconds of the longest back-off: a mended image is tried within a working day."""
@@ -87,12 +87,12 @@ class Row:
             on=self.on | {on},
         )
 
-    def until(self, trips_at: int) -> float:
+    def until(self, trips_at: int, back_off: float) -> float:
         """Return when its back-off is over; 0 if it has not tripped."""
         if self.count < trips_at:
             return 0.0
         doublings = min(self.count - trips_at, 16)
-        return self.at + min(LONGEST, BACK_OFF * float(2**doublings))
+        return self.at + min(LONGEST, back_off * float(2**doublings))
 
 
 _NONE = Row()
@@ -100,8 +100,12 @@ _NONE = Row()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """What is known of images, hypervisors and pairs of them."""
+    """What is known of images, hypervisors and pairs of them.
 
+    `back_off`: seconds of the first back-off.
+    """
+
+    back_off: float = BACK_OFF
     proven: frozenset[str] = frozenset()
     images: Mapping[str, Row] = field(default_factory=dict)
     hosts: Mapping[str, Row] = field(default_factory=dict)
@@ -123,7 +127,7 @@ class Breaker:
     def allows(self, image: str, *, now: float) -> Allowed:
         """Return how many nodes of an image may be on their way now."""
         row = self.images.get(image, _NONE)
-        until = row.until(TRIPS_AT)
+        until = row.until(TRIPS_AT, self.back_off)
         if until:
             where = ", ".join(sorted(row.on - {""}))
             said = f"{row.count} boots of its image failed in a row"
@@ -148,10 +152,10 @@ class Breaker:
         """Return the hypervisors that get no node of an image now, and why."""
         found: dict[str, str] = {}
         for host, row in self.hosts.items():
-            if now < row.until(TRIPS_AT):
+            if now < row.until(TRIPS_AT, self.back_off):
                 found[host] = f"{row.count} boots in a row failed on it"
         for (of, host), row in self.pairs.items():
-            if of == image and now < row.until(SHUN_AT):
+            if of == image and now < row.until(SHUN_AT, self.back_off):
                 found.setdefault(
                     host, f"{row.count} boots of this image in a row failed on it"
                 )

@@ -157,6 +157,10 @@ class Deadlines(Written):
     ready: Duration = Field(default=600, json_schema_extra={"default": "10m"})
     """From RUNNING until its guest reports READY."""
 
+    joined: Duration = Field(default=900, json_schema_extra={"default": "15m"})
+    """From READY, and configured, until its batch system knows it; farmctl serve alone
+    looks at that."""
+
 
 class Site(WrittenFile):
     """One OpenNebula cloud and its rules."""

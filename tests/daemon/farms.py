@@ -44,7 +44,6 @@ FAST = Settings(
     no_room=1.0,
     boot=0.6,
     stop=0.1,
-    joined=20.0,
     care=Care(apart=0.15, restart=1.0, settles=30.0),
 )
 
@@ -59,7 +58,7 @@ networks:
   public: {name: public}
 images: {openwrt: openwrt-24.10, head: head-el9-2026-11, wn: wn-el9-2026-11,
   old: wn-el9-2026-10}
-deadlines: {running: 20s, ready: 20s}
+deadlines: {running: 20s, ready: 20s, joined: 20s}
 """
 
 FARM = """

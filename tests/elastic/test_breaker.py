@@ -48,6 +48,11 @@ def test_after_the_back_off_one_canary_is_tried():
     assert known.allows("new", now=602.0).count == 1
 
 
+def test_where_boots_are_short_the_back_off_is():
+    known = Breaker(back_off=20.0).see(failures(3))
+    assert known.allows("new", now=10.0).until == 22.0
+
+
 def test_a_canary_that_fails_doubles_the_back_off():
     known = Breaker().see(failures(3)).see([boot(9, How.FAILED, at=700.0)])
     assert known.allows("new", now=701.0).until == 700.0 + 1200.0

@@ -1,4 +1,4 @@
-"""Two hundred jobs from nothing to nothing, and then again with one mishap after another.
+"""Two hundred jobs from nothing to nothing, and one mishap after another.
 
 `farmctl serve` alone does the work, on real nodes with a real Slurm. What is asserted
 is what a user would miss: each job ran once and ended well, whatever went wrong, and

@@ -61,6 +61,7 @@ def test_a_site_has_the_defaults_of_the_field(site_text):
     assert site.cloud is None
     assert site.readiness is Readiness.ONEGATE
     assert (site.deadlines.running, site.deadlines.ready) == (300, 600)
+    assert site.deadlines.joined == 900
     assert site.concurrency == 16
     assert site.placement == "auto"
     assert site.networks.reserved == ("172.16.9.0/24",)

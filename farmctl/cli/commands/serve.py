@@ -17,6 +17,9 @@ from farmctl.elastic.evidence import Care
 _APART = 0.8
 """Share of the poll that two looks which are to agree are apart."""
 
+_RESTART = 30
+"""For so many polls a batch system that has restarted is no witness: 5 min at most."""
+
 _LAST_PORT = 65535
 
 
@@ -95,9 +98,10 @@ def command(
     from farmctl.assembly import serving  # noqa: PLC0415 - when needed
 
     site = sites.load(site_file(own_site), os.environ)
-    settings = Settings(
-        poll=poll, boot=first_boot, care=Care(apart=min(8.0, poll * _APART))
+    care = Care(
+        apart=min(8.0, poll * _APART), restart=min(Care().restart, poll * _RESTART)
     )
+    settings = Settings(poll=poll, boot=first_boot, care=care)
     log_as_json(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
     meters = Meters()
     if metrics is not None:

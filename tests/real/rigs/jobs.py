@@ -66,7 +66,7 @@ say ended
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a job, as the job itself told it; `ended` is infinite if it did not."""
+    """One run of a job, as the job itself told it; no end is an infinite one."""
 
     job: str
     node: str

@@ -12,7 +12,6 @@ from farmctl.elastic.breaker import Allowed, Boot, How
 from farmctl.elastic.evidence import Evidence
 from farmctl.elastic.joining import Joined, PoolFacts
 from farmctl.elastic.stages import Coming, Stage
-from farmctl.elastic.terms import PRICE, Pool, Terms
 from farmctl.model.matching import NodeShape
 from farmctl.model.nodes import Phase, Role, VmState, phase
 from farmctl.model.sample import (
@@ -32,31 +31,6 @@ from farmctl.spec import Farm
 
 _UP = frozenset({VmState.RUNNING, VmState.MOVING})
 _SICK = frozenset({VmState.FAILED, VmState.UNKNOWN})
-
-
-def terms(farm: Farm, *, boot: float, stop: float) -> Terms:
-    """Return the terms on which a farm scales.
-
-    Args:
-        farm: its file says what pools there are, and what waiting costs.
-        boot: seconds that a boot is taken to last until one has shown it.
-        stop: likewise for an end.
-    """
-    return Terms(
-        pools=tuple(
-            Pool(
-                name=name,
-                slots=pool.cpus,
-                least=pool.count.min,
-                most=pool.count.max,
-                memory_mib=pool.memory,
-            )
-            for name, pool in farm.pools.items()
-        ),
-        price=PRICE[farm.kind] if farm.price is None else farm.price,
-        boot=boot,
-        stop=stop,
-    )
 
 
 def facts(farm: Farm, mine: FarmView) -> dict[str, PoolFacts]:

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farmctl import reconcile
-from farmctl.batch import BatchSystem
-from farmctl.daemon import deciding, leases
+from farmctl.daemon import batchwork, bounds, deciding, leases
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
 from farmctl.daemon.seeing import Seen, Watched
@@ -18,15 +17,22 @@ from farmctl.daemon.telling import Teller
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.elastic.breaker import Allowed
 from farmctl.elastic.scaler import Scaler
+from farmctl.elastic.terms import Terms
 from farmctl.errors import FarmctlError, FarmLockedError, InputError
 from farmctl.model.nodes import Role
-from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
+from farmctl.model.sample import (
+    Decision,
+    End,
+    Keep,
+    NodeState,
+    Start,
+    Verdict,
+)
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.model.view import CloudView, FarmView
 from farmctl.plan.document import LEARNED
 from farmctl.reconcile import Options, Outcome, Result, Wish, World
 from farmctl.reconcile.intent import declared_in
-from farmctl.reconcile.rounds import ROOM
 from farmctl.spec import Farm
 
 _FOREVER = float("inf")
@@ -60,8 +66,9 @@ class FarmRounds:
         self._watched = Watched(world.site, batches, settings, world.clock)
         self._teller = Teller(name, world.journal)
         self._scaler: Scaler | None = None
+        self._terms = Terms(pools=())
         self._desired: dict[str, int] = {}
-        self._no_room = (0.0, "")
+        self._no_room: dict[str, tuple[float, str]] = {}
         self._written = 0.0
         self._worked = False
         self._warned = -1
@@ -107,21 +114,24 @@ class FarmRounds:
             options=Options(command=_COMMAND, lock_wait=0.0, stop=stop),
             now=now,
         )
-        seen = self._watched.look(farm, mine, configuration=self._configuration(farm))
+        seen = self._watched.look(farm, mine, configuration=self._configuration(said))
         self._say_what_is_seen(brief, seen)
         if self._ends(brief, seen):
             return Told(farm=self.name, at=now)
-        verdict = self._decide(brief, seen)
-        asked = self._asked(brief, seen, verdict)
-        self._drain(seen.batch, asked)
-        self._forget(seen)
+        allowed = self._allowed(brief, seen)
+        verdict = self._decide(brief, seen, allowed)
+        asked = self._asked(brief, seen, verdict, allowed)
+        batchwork.drain(seen.batch, asked, self._teller)
+        batchwork.forget(seen.batch, seen.gone, self._teller)
         self._put_aside(brief, seen)
         outcome = self._tend(brief, seen, asked, verdict.decisions)
         return self._told(brief, seen, verdict, asked, outcome)
 
     # Deciding.
 
-    def _decide(self, brief: Brief, seen: Seen) -> Verdict:
+    def _decide(
+        self, brief: Brief, seen: Seen, allowed: Mapping[str, Allowed]
+    ) -> Verdict:
         if brief.lease is not None and brief.lease.over(brief.now):
             over = deciding.by_hand(seen.sample, all_of_them=_LEASE_OVER)
             over += [
@@ -133,14 +143,21 @@ class FarmRounds:
         if not seen.believed:
             why = self._watched.evidence.doubt or "this farm has no queue to follow"
             return Verdict(decisions=(Keep(because=why),), look_again=_FOREVER)
-        verdict = self._core(brief).decide(seen.sample)
+        core = self._core(brief)
+        core.terms = bounds.offered(
+            self._terms,
+            quota=bounds.quota(brief.farm, seen.sample, brief.view.quotas),
+            barred=[pool for pool, each in allowed.items() if each.count == 0],
+        )
+        verdict = core.decide(seen.sample)
         hand = deciding.by_hand(seen.sample)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
 
     def _core(self, brief: Brief) -> Scaler:
-        terms = deciding.terms(
+        terms = bounds.terms(
             brief.farm, boot=self._settings.boot, stop=self._settings.stop
         )
+        before, self._terms = self._terms, terms
         known = self._scaler
         if known is None:
             known = self._scaler = Scaler(terms)
@@ -148,13 +165,14 @@ class FarmRounds:
             kept = document.body.get(LEARNED) if document and document.body else None
             if kept is not None:
                 known.recall(kept)
-        elif known.terms != terms:
+        elif before != terms:
             learned = known.remember()
             known = self._scaler = Scaler(terms)
             known.recall(learned)
         return known
 
-    def _asked(self, brief: Brief, seen: Seen, verdict: Verdict) -> Asked:
+    def _allowed(self, brief: Brief, seen: Seen) -> dict[str, Allowed]:
+        """Return how many nodes of each pool may be on their way now, and why."""
         breaker, now = self._watched.breaker, brief.now
         allowed = {
             pool: breaker.allows(facts.digest, now=now)
@@ -163,14 +181,19 @@ class FarmRounds:
         if brief.lease is not None and brief.lease.over(now):
             none = Allowed(count=0, because=_LEASE_OVER)
             allowed = dict.fromkeys(seen.facts, none)
-        until, why = self._no_room
-        if now < until:
-            allowed = {
-                pool: Allowed(count=0, until=until, because=why)
-                if limit.count != 0
-                else limit
-                for pool, limit in allowed.items()
-            }
+        for pool, (until, why) in self._no_room.items():
+            if now < until and pool in allowed and allowed[pool].count != 0:
+                allowed[pool] = Allowed(count=0, until=until, because=why)
+        return allowed
+
+    def _asked(
+        self,
+        brief: Brief,
+        seen: Seen,
+        verdict: Verdict,
+        allowed: Mapping[str, Allowed],
+    ) -> Asked:
+        now = brief.now
         asked = deciding.asked(
             verdict.decisions,
             seen.joined,
@@ -196,40 +219,6 @@ class FarmRounds:
         return asked
 
     # Carrying out.
-
-    def _drain(self, batch: BatchSystem | None, asked: Asked) -> None:
-        if batch is None:
-            return
-        try:
-            if asked.undrains:
-                done = batch.undrain(sorted(asked.undrains))
-                self._say(done, "drain taken back", asked.undrains)
-            if asked.drains:
-                why = next(iter(asked.drains.values()))
-                done = batch.drain(sorted(asked.drains), why)
-                self._say(done, "node drained", asked.drains)
-        except FarmctlError as error:
-            self._teller.went_wrong("not drained", str(error))
-
-    def _say(
-        self, done: Mapping[str, str], event: str, because: Mapping[str, str]
-    ) -> None:
-        for node, trouble in done.items():
-            if trouble:
-                self._teller.went_wrong(f"{event}: not {node}", trouble)
-            else:
-                self._teller.did(event, because[node], subject=node)
-
-    def _forget(self, seen: Seen) -> None:
-        if seen.batch is None or not seen.gone:
-            return
-        try:
-            done = seen.batch.forget(seen.gone, ended=True)
-        except FarmctlError as error:
-            self._teller.went_wrong("not struck off", str(error))
-            return
-        why = "no VM stands behind it any more"
-        self._say(done, "node struck off", dict.fromkeys(done, why))
 
     def _put_aside(self, brief: Brief, seen: Seen) -> None:
         late = {
@@ -279,11 +268,17 @@ class FarmRounds:
             for each in outcome.of(Result.DONE)
             if isinstance(each.step, RemoveNode)
         )
-        room = next((n.message for n in outcome.plan.notes if n.subject == ROOM), "")
-        if room:
-            self._no_room = (brief.now + self._settings.no_room, room)
-        elif brief.now >= self._no_room[0]:
-            self._no_room = (0.0, "")
+        self._no_room = {
+            pool: known for pool, known in self._no_room.items() if known[0] > brief.now
+        }
+        until = brief.now + self._settings.no_room
+        for pool in brief.farm.pools:
+            why = reconcile.room_lacking(outcome.plan, pool)
+            if why:
+                self._no_room[pool] = (until, why)
+                self._teller.went_wrong(f"no room for {pool}", why)
+            elif outcome.plan.steps:
+                self._teller.over(f"no room for {pool}")
         return outcome
 
     def _notes(self, brief: Brief, seen: Seen) -> dict[str, object]:
@@ -338,6 +333,8 @@ class FarmRounds:
         self._teller.state(
             "work that can never run", "; ".join(str(each) for each in seen.never)
         )
+        beyond = bounds.beyond_quota(brief.farm, brief.mine, brief.view.quotas)
+        self._teller.state("fewer nodes than the least", " ".join(beyond))
         lease = brief.lease
         if lease is not None:
             due = lease.warning(brief.now)
@@ -357,7 +354,9 @@ class FarmRounds:
         outcome: Outcome | None,
     ) -> Told:
         limits = "; ".join(f"{p}: {why}" for p, why in sorted(asked.limits.items()))
-        starting = any(isinstance(each, Start) for each in verdict.decisions)
+        starting = bool(seen.sample.waiting) or any(
+            isinstance(each, Start) for each in verdict.decisions
+        )
         self._teller.state("not more nodes", limits if starting else "")
         calm = [each.because for each in verdict.decisions if isinstance(each, Keep)]
         if calm and seen.believed:

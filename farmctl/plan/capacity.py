@@ -36,14 +36,63 @@ def shortfalls(
     Returns:
         Sentences; none if there is room for everything.
     """
-    found: list[str] = []
+    found = [*too_large(plan, capacity).values()]
     if capacity is not None and capacity.hosts:
-        for placement, nodes in _by_class(_new(plan)):
+        possible = [node for node in _new(plan) if _fits_some(node, capacity)]
+        for placement, nodes in _by_class(possible):
             short = _class_short(placement, nodes, capacity)
             found += short or _unplaced(nodes, capacity, vms)
     for quota in quotas:
         found += _quota_short(plan, quota, vms)
     return found
+
+
+def too_large(plan: Plan, capacity: Capacity | None) -> dict[str, str]:
+    """Return what each new kind of node that no hypervisor could ever hold is told.
+
+    Returns:
+        Sentences by pool, or by role where a node is of none. A class of which no
+        hypervisor is known is no answer: that is another mistake.
+    """
+    found: dict[str, str] = {}
+    if capacity is None:
+        return found
+    for node in _new(plan):
+        kind = node.pool or node.role.value
+        if kind in found or _fits_some(node, capacity):
+            continue
+        hosts = _all_hosts(node.placement, capacity)
+        largest = max(hosts, key=lambda host: (host.total_cpus, host.total_memory_mib))
+        found[kind] = (
+            f"A node of {kind} has {node.cpus:g} cores and {_gib(node.memory_mib)} of "
+            f"memory, and no {node.placement.hypervisor_class} hypervisor is as large: "
+            f"{largest.name} has {largest.total_cpus:g} cores and "
+            f"{_gib(largest.total_memory_mib)}. Make the nodes smaller."
+        )
+    return found
+
+
+def _fits_some(node: NodeSpec, capacity: Capacity) -> bool:
+    """Tell whether an empty hypervisor of its class would hold the node, if known."""
+    hosts = _all_hosts(node.placement, capacity)
+    return not hosts or any(
+        node.cpus <= host.total_cpus + _SLACK
+        and node.memory_mib <= host.total_memory_mib
+        for host in hosts
+    )
+
+
+def _all_hosts(placement: Placement, capacity: Capacity) -> list[Host]:
+    """Return the hypervisors of a class, those that take no VMs just now included.
+
+    One that has never been monitored shows no size, and is left out.
+    """
+    wanted = requirements.parse(placement.requires)
+    return [
+        host
+        for host in capacity.hosts
+        if host.total_memory_mib and wanted.matches(host.attributes)
+    ]
 
 
 def forecast(plan: Plan, capacity: Capacity | None) -> str:

@@ -32,7 +32,7 @@ from farmctl.reconcile.rounds import (
 )
 from farmctl.reconcile.signals import stopping_on_sigterm
 from farmctl.reconcile.statuses import farm_status, status
-from farmctl.reconcile.tending import Wish, set_aside, tend
+from farmctl.reconcile.tending import Wish, room_lacking, set_aside, tend
 from farmctl.reconcile.values import (
     Contexts,
     FarmStatus,
@@ -85,6 +85,7 @@ __all__ = [
     "make_plan",
     "make_scale_plan",
     "mark_draining",
+    "room_lacking",
     "scale",
     "set_aside",
     "status",

@@ -39,6 +39,9 @@ from farmctl.spec import Farm
 Kept: TypeAlias = "Step | None"
 """What becomes of a step: itself, less of it, or nothing."""
 
+TOO_LARGE = "too large: "
+"""What the subject of a note begins with that says why a pool gets no node at all."""
+
 _NOTHING = Avoid()
 _STALE_LOCK = 60.0
 """Seconds after which a lock on a farm that needs nothing may be a dead one's."""
@@ -205,6 +208,12 @@ def set_aside(
     world: World, name: str, reasons: Mapping[int, str], options: Options
 ) -> Mapping[int, str]:
     """Mark nodes as sick, so that they count as nothing; nothing of them is ended.
+def room_lacking(plan: Plan, pool: str) -> str:
+    """Return why nodes of a pool were left out of a short run's plan, if any were."""
+    said = {note.subject: note.message for note in plan.notes}
+    return said.get(f"{TOO_LARGE}{pool}", "") or said.get(rounds.ROOM, "")
+
+
 
     Args:
         world: the cloud.
@@ -299,7 +308,24 @@ def _name(vm: Vm) -> str:
 
 
 def _fitting(plan: Plan, view: CloudView) -> Plan:
-    """Leave out as many new workers, the last ones first, as there is no room for."""
+    """Leave out as many new workers, the last ones first, as there is no room for.
+
+    Before them all that no hypervisor could hold: they are in nobody's way.
+    """
+    hopeless = capacity.too_large(plan, view.capacity)
+
+    def possible(step: Step) -> Kept:
+        return (
+            None
+            if isinstance(step, CreateNode) and step.node.pool in hopeless
+            else step
+        )
+
+    told = (
+        Note(subject=f"{TOO_LARGE}{pool}", message=why)
+        for pool, why in hopeless.items()
+    )
+    plan = _filtered(replace(plan, notes=(*plan.notes, *told)), possible)
 
     def first(count: int) -> Plan:
         left = count

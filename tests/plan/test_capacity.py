@@ -39,6 +39,9 @@ def test_too_few_cores_and_too_little_memory_are_both_told(kit):
 def test_enough_in_sum_but_in_pieces_too_small_is_told(kit):
     plan = plan_of(kit, count=4, cpus=5, memory="1GiB")
     room = kit.capacity(workers=6, cpus=4.0)
+    room = replace(
+        room, hosts=tuple(replace(host, total_cpus=8.0) for host in room.hosts)
+    )
     assert capacity.shortfalls(plan, room, ()) == [
         (
             "No place for alice-wn-001 and 3 more: no worker hypervisor has 5 cores "
@@ -46,6 +49,17 @@ def test_enough_in_sum_but_in_pieces_too_small_is_told(kit):
             "Lower the counts, make the nodes smaller, or end other VMs there."
         )
     ]
+
+
+def test_a_node_that_is_larger_than_every_hypervisor_is_told_so(kit):
+    plan = plan_of(kit, count=4, cpus=5, memory="1GiB")
+    room = kit.capacity(workers=6, cpus=4.0)
+    said = (
+        "A node of wn has 5 cores and 1 GiB of memory, and no worker hypervisor is as "
+        "large: worker-02 has 4 cores and 128 GiB. Make the nodes smaller."
+    )
+    assert capacity.shortfalls(plan, room, ()) == [said]
+    assert capacity.too_large(plan, room) == {"wn": said}
 
 
 def test_a_class_that_is_all_disabled_is_told(kit):

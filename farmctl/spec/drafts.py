@@ -66,6 +66,7 @@ def of_site(values: Mapping[str, Plain]) -> SiteDraft:
     said = _meant(values, site.Site)
     networks = _meant(said.get("networks"), site.Networks)
     farms = _meant(networks.get("farms"), site.FarmNetworks)
+    admin = _meant(said.get("admin"), site.Admin)
     vlans = _right_model(site.VlanIds, farms.get("vlan_ids"))
     return SiteDraft(
         supernet=_right(_CIDR, farms.get("supernet")),
@@ -75,10 +76,8 @@ def of_site(values: Mapping[str, Plain]) -> SiteDraft:
         has_bridge=farms.get("bridge") is not None,
         vlan_ids=None if vlans is None else (vlans.first, vlans.last),
         has_vlan_ids=farms.get("vlan_ids") is not None,
-        admins=[
-            _right(_CIDR, net)
-            for net in _items(_meant(said.get("admin"), site.Admin).get("addresses"))
-        ],
+        admins=[_right(_CIDR, net) for net in _items(admin.get("addresses"))],
+        admin_keys=len(_items(admin.get("ssh_keys"))),
         reserved=[_right(_CIDR, net) for net in _items(networks.get("reserved"))],
         has_login=said.get("login") is not None,
         has_playbook=said.get("playbook") is not None,

@@ -47,6 +47,7 @@ class SiteDraft:
     has_vlan_ids: bool
     reserved: Sequence[str | None]
     admins: Sequence[str | None]
+    admin_keys: int
     has_login: bool
     has_playbook: bool
 
@@ -65,6 +66,7 @@ class SiteDraft:
             has_vlan_ids=vlans is not None,
             reserved=site.networks.reserved,
             admins=site.admin.addresses,
+            admin_keys=len(site.admin.ssh_keys),
             has_login=site.login is not None,
             has_playbook=site.playbook is not None,
         )
@@ -122,9 +124,31 @@ def broken_in_site(draft: SiteDraft) -> Iterator[Breach]:
             message="a playbook needs a way into the nodes.",
             hint="Add login, such as login: {user: root, key_file: ~/.ssh/farmctl}.",
         )
+    if draft.has_login:
+        yield from _login(draft)
     yield from _admins(draft.admins, draft.supernet)
     if draft.supernet is not None:
         yield from _supernet(ipaddress.IPv4Network(draft.supernet), draft.reserved)
+
+
+def _login(draft: SiteDraft) -> Iterator[Breach]:
+    """Refuse a way in that leads nowhere: each is through a router, and by a key."""
+    if not draft.admins:
+        yield Breach(
+            loc=("login",),
+            message="nobody can log in: routers answer SSH from admin.addresses alone, "
+            "and there are none.",
+            hint="Add the network that farmctl runs in, such as "
+            "admin: {addresses: [192.0.2.0/24]}.",
+        )
+    if not draft.admin_keys:
+        yield Breach(
+            loc=("login",),
+            message="nobody can log in: nodes know the keys of admin.ssh_keys, and "
+            "there are none.",
+            hint="Add the public half of login.key_file to admin.ssh_keys: the one "
+            "line of its .pub file.",
+        )
 
 
 def _admins(admins: Sequence[str | None], supernet: str | None) -> Iterator[Breach]:

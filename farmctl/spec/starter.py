@@ -47,7 +47,8 @@ readiness: onegate                # `running` where the site has no OneGate
 #   ssh_keys: [ssh-ed25519 AAAA... admin@example.org]
 
 # How farmctl logs in to nodes: to change routers while they run, to configure nodes,
-# for `farmctl check` and `farmctl ssh`. The key's public half goes into admin.ssh_keys.
+# for `farmctl check` and `farmctl ssh`. The key's public half goes into admin.ssh_keys,
+# the network that farmctl runs in into admin.addresses.
 # login: {user: root, key_file: ~/.ssh/farmctl}
 """
 

@@ -7,7 +7,7 @@ a guest is the business of whoever asks.
 """
 
 from farmctl.ssh.client import OpenSsh
-from farmctl.ssh.identity import Identity, identity
+from farmctl.ssh.identity import Identity, identity, mistakes
 from farmctl.ssh.routers import change_router
 
-__all__ = ["Identity", "OpenSsh", "change_router", "identity"]
+__all__ = ["Identity", "OpenSsh", "change_router", "identity", "mistakes"]

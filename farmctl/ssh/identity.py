@@ -1,20 +1,17 @@
 """Who we are to the guests: the user and the key that the site's `login` names.
 
-The key is looked at when it is about to be used, so that a mistake is told with its
-line in the site file, and not as `Permission denied` by a guest.
+The key is looked at when it is about to be used, and by `farmctl validate`, so that a
+mistake is told with its line in the site file, and not as `Permission denied` by a
+guest. What makes a file a key that can be used is the business of `private_keys`.
 """
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from farmctl.errors import InputError, Mistake, NotPossibleError
 from farmctl.spec import Site
-
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_PUBLIC = (b"ssh-", b"ecdsa-", b"sk-")
-_MUCH = 65_536
+from farmctl.ssh import private_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,8 @@ def identity(site: Site) -> Identity:
 
     Raises:
         NotPossibleError: the site says nothing about logging in.
-        InputError: the key file is missing, open to others, or no private key.
+        InputError: the key file is missing, open to others, no private key, or has a
+            passphrase that no agent knows: all of that at once.
     """
     login = site.login
     if login is None:
@@ -44,21 +42,47 @@ def identity(site: Site) -> Identity:
     if login.key_file is None:
         return Identity(user=login.user)
     path = _path(site, login.key_file)
-    if wrong := _wrong(path):
-        line, column = site.origin.place("login", "key_file")
-        raise InputError(
-            [
-                Mistake(
-                    file=site.origin.file or "site file",
-                    line=line,
-                    column=column,
-                    path="login.key_file",
-                    message=wrong[0],
-                    hint=wrong[1],
-                )
-            ]
-        )
+    if wrong := private_keys.faults(path):
+        raise InputError([_mistake(site, *each) for each in wrong])
     return Identity(user=login.user, key_file=path)
+
+
+def mistakes(site: Site) -> list[Mistake]:
+    """Return all that keeps the site's `login` from working, as far as is known here.
+
+    Beside the key itself it is looked whether the nodes know its public half.
+    """
+    login = site.login
+    if login is None or login.key_file is None:
+        return []
+    path = _path(site, login.key_file)
+    wrong = private_keys.faults(path)
+    public = private_keys.public_half(path)
+    if public and public not in {_bare(key) for key in site.admin.ssh_keys}:
+        wrong.append(
+            (
+                f"no node knows {path}: its public half is not among admin.ssh_keys.",
+                f"Add this line to admin.ssh_keys: {public}",
+            )
+        )
+    return [_mistake(site, *each) for each in wrong]
+
+
+def _mistake(site: Site, message: str, hint: str) -> Mistake:
+    line, column = site.origin.place("login", "key_file")
+    return Mistake(
+        file=site.origin.file or "site file",
+        line=line,
+        column=column,
+        path="login.key_file",
+        message=message,
+        hint=hint,
+    )
+
+
+def _bare(key: str) -> str:
+    """Return a public key without its comment."""
+    return " ".join(key.split()[:2])
 
 
 def _path(site: Site, name: str) -> Path:
@@ -67,33 +91,3 @@ def _path(site: Site, name: str) -> Path:
     if not path.is_absolute() and site.origin.file:
         path = Path(site.origin.file).parent / path
     return path.absolute()
-
-
-def _wrong(path: Path) -> tuple[str, str] | None:
-    """Return what is wrong with a private key and what to do; None if nothing is."""
-    make = f"Make one with `ssh-keygen -t ed25519 -f {path}`"
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            return f"{path} is no file.", f"{make}."
-        mode = stat.S_IMODE(found.st_mode)
-        if mode & _OTHERS:
-            return (
-                f"{path} can be read by others than its owner (mode {mode:04o}).",
-                f"chmod 600 {path}",
-            )
-        with path.open("rb") as file:
-            text = file.read(_MUCH)
-    except FileNotFoundError:
-        return f"{path} is not there.", f"{make}, or name the one that you have."
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}.", "Run as its owner."
-    first = text.partition(b"\n")[0].strip()
-    if first.startswith(_PUBLIC):
-        return (
-            f"{path} is a public key, and the private one belongs here.",
-            f"Name {path.with_suffix('')}." if path.suffix == ".pub" else f"{make}.",
-        )
-    if not (first.startswith(b"-----BEGIN ") and first.endswith(b"PRIVATE KEY-----")):
-        return f"{path} is no private key.", f"{make}."
-    return None

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7YHVNcuEWxfSDEAO+1AoN8y8GuI522vSzNXX3u5Taz"
+
 
 def test_init_writes_files_that_are_right_as_they_stand(farmctl, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -72,6 +74,20 @@ def test_validate_tells_of_a_site_that_is_wrong(farmctl, folder):
     ran = farmctl("validate", "sandbox.yaml")
     assert ran.status == 2
     assert "site.yaml:1:1  domain: " in ran.out
+
+
+def test_validate_looks_at_the_key_of_the_sites_login(farmctl, folder):
+    site = folder / "site.yaml"
+    site.write_text(
+        f"{site.read_text()}"
+        f"admin: {{addresses: [192.0.2.0/24], ssh_keys: [{KEY}]}}\n"
+        "login: {key_file: key.pub}\n"
+    )
+    (folder / "key.pub").write_text(f"{KEY}\n")
+    ran = farmctl("validate", "site.yaml")
+    assert ran.status == 2
+    assert "site.yaml:12:19  login.key_file: " in ran.out
+    assert "key.pub is a public key, and the private one belongs here." in ran.out
 
 
 def test_validate_as_json(farmctl, folder):

@@ -25,6 +25,15 @@ REPORT = Report(
 )
 
 
+LOGIN = """\
+admin:
+  addresses: [192.0.2.0/24]
+  ssh_keys:
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7YHVNcuEWxfSDEAO+1AoN8y8GuI522vSzNXX3u5Taz
+login: {key_file: key}
+"""
+
+
 @pytest.fixture
 def sandbox(farmctl, cloud, folder):
     """A farm that is up, at a site that says not how to log in."""
@@ -35,7 +44,7 @@ def sandbox(farmctl, cloud, folder):
 @pytest.fixture
 def with_login(sandbox):
     site = (sandbox / "site.yaml").read_text()
-    (sandbox / "site.yaml").write_text(f"{site}login: {{key_file: key}}\n")
+    (sandbox / "site.yaml").write_text(f"{site}{LOGIN}")
     return sandbox
 
 
@@ -49,7 +58,7 @@ def test_nobody_logs_in_where_the_site_says_not_how(farmctl, sandbox):
 def test_a_key_that_is_none_is_told_with_its_line(farmctl, with_login):
     ran = farmctl("ssh", "sandbox", "router")
     assert ran.status == 2
-    assert "site.yaml:11:19  login.key_file: " in ran.err
+    assert "site.yaml:15:19  login.key_file: " in ran.err
     assert "is not there. Make one with `ssh-keygen -t ed25519 -f " in ran.err
 
 

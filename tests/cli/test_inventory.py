@@ -3,7 +3,13 @@
 import tempfile
 from pathlib import Path
 
-LOGIN = "login: {user: root}\n"
+LOGIN = """\
+admin:
+  addresses: [192.0.2.0/24]
+  ssh_keys:
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7YHVNcuEWxfSDEAO+1AoN8y8GuI522vSzNXX3u5Taz
+login: {user: root}
+"""
 
 
 def test_every_node_that_runs_is_told_with_its_groups(farmctl, cloud, folder):

@@ -16,6 +16,10 @@ networks:
   farms: {supernet: 172.16.0.0/16, driver: dummy}
   public: {name: public}
 images: {debian: debian-12}
+admin:
+  addresses: [192.0.2.0/24]
+  ssh_keys:
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB7YHVNcuEWxfSDEAO+1AoN8y8GuI522vSzNXX3u5Taz
 login: {user: root}
 playbook: site.yml
 """

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from farmctl import playbook
+from farmctl import playbook, ssh
 from farmctl.cli import documents, terminal
 from farmctl.cli.failure import Ended, Exit
 from farmctl.cli.options import complete_file, json_option, site_file, site_option
@@ -70,7 +70,9 @@ def _check(file: str) -> _Checked:
     kind: Literal["site", "farm"] = "site" if _is_site(file) else "farm"
     try:
         if kind == "site":
-            return _Checked(file=file, kind=kind, site=read_site(file))
+            site = read_site(file)
+            wrong = tuple(ssh.mistakes(site))
+            return _Checked(file=file, kind=kind, site=site, mistakes=wrong)
         return _Checked(file=file, kind=kind, farm=read_farm(file))
     except InputError as error:
         return _Checked(file=file, kind=kind, mistakes=error.mistakes)

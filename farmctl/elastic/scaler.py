@@ -382,7 +382,8 @@ class Scaler:
 
     def _surplus(self, out: Outlook, node: NodeSample) -> bool:
         pool = self._pools.get(node.pool)
-        return pool is None or out.live_by_pool.get(node.pool, 0) > pool.most
+        most = 0 if pool is None else pool.most + pool.surge
+        return pool is None or out.live_by_pool.get(node.pool, 0) > most
 
     def _bound(self, out: Outlook, node: NodeSample, gone: set[str]) -> bool:
         pool = self._pools.get(node.pool)

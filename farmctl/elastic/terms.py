@@ -27,6 +27,7 @@ class Pool:
     """One shape of nodes and how many of them there may be.
 
     `standby`: how many may wait suspended. `memory_mib`: 0 when it does not limit.
+    `surge`: how many more than `most` a rolling update has there for a while.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Pool:
     most: int = 1 << 20
     memory_mib: int = 0
     standby: int = 0
+    surge: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

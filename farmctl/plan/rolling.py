@@ -32,6 +32,7 @@ FOLLOWED = "slurm"
 """The batch system whose queue is followed, so that somebody can roll its workers."""
 
 _OURS = "FARMCTL"
+_OUT = frozenset({VmState.ENDING, VmState.GONE, VmState.FAILED, VmState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def count(roll: Roll, mine: FarmView, pool: str) -> Rolled:
         for vm in mine.vms
         if vm.tag is not None
         and (vm.tag.role, vm.tag.pool) == (Role.WORKER, pool)
-        and vm.state not in {VmState.ENDING, VmState.GONE}
+        and vm.state not in _OUT
         and not vm.mark.aside
     ]
     old = sum(digest != roll.new for digest in there)

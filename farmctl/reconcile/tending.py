@@ -137,6 +137,10 @@ class Tended:
 
     def _limited(self, plan: Plan) -> Plan:
         left = dict(self.wish.most)
+        for pool, rolled in plan.rolls.items():
+            if not rolled.roll.proven:
+                # Whatever else is wanted: one canary, and none beside it.
+                left[pool] = min(left.get(pool, 1), max(0, 1 - rolled.new))
 
         def keep(step: Step) -> Kept:
             if not isinstance(step, CreateNode) or step.node.pool not in left:

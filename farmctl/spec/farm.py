@@ -29,6 +29,7 @@ from farmctl.spec.fields import (
     PublicAddress,
     Readiness,
     SshKeys,
+    Surge,
     Variables,
 )
 from farmctl.spec.text import Wrong, show
@@ -181,6 +182,10 @@ class Pool(Machine):
 
     count: Count
     """How many: a number, or min and max between which the pool follows its work."""
+
+    surge: Surge | None = None
+    """How many nodes a rolling update has beyond the pool's size at once; without it a
+    tenth of the most, and at least one."""
 
 
 class Lease(Written):

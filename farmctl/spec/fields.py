@@ -144,6 +144,7 @@ Duration = Annotated[
 
 Cpus = Annotated[int, Field(ge=1, le=1024)]
 Nodes = Annotated[int, Field(ge=0, le=252)]
+Surge = Annotated[int, Field(ge=1, le=252)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Price = Annotated[
     float,

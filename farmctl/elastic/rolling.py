@@ -1,0 +1,372 @@
+"""What is next in a rolling update: one first, then the others as their jobs end.
+
+A pool rolls when its nodes are to be of another make. One node of the new make, the
+canary, is started and has to prove itself: it comes up, joins, and then ends a job, or
+stays there for a while without trouble. Until it has, nothing more is made of the new
+make and no old node is touched. Then new nodes come `surge` at a time, beyond the
+pool's size, and each one that has proven itself lets one old node be drained: first
+those whose work ends soonest. So the pool never has fewer nodes that work than before.
+A draining node is never ended for being slow. Where new nodes fail, the make is given
+up, and the nodes go back to what they were made of before.
+
+Pure. `Proofs` is what only time shows; all else is in the document's roll and in the
+sample, so that whoever was killed goes on from there. Which witnesses end a drained
+node is `evidence`'s, and how large the pool is to be the scaler's.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from farmctl.elastic.breaker import TRIPS_AT
+from farmctl.elastic.proofs import MARK, Pace, Proofs, rolled
+from farmctl.model.rolling import News, Roll
+from farmctl.model.sample import (
+    Decision,
+    Drain,
+    Drainer,
+    Keep,
+    NodeSample,
+    NodeState,
+    Start,
+    Undrain,
+)
+
+CANARIES = 2
+"""Canaries that may fail: the first may be its hypervisor's fault, two are not."""
+
+LATE = 600.0
+"""Seconds after which work that its batch system should have ended is stuck."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a decision is made from: one pool, on a believed look.
+
+    `nodes`: the pool's nodes by VM id, those on their way out left out. `sick`: nodes
+    of the new make that failed, with the reason. `surging`: names of nodes that this
+    roll started and that have let no old one go yet; None where that is not known.
+    `waiting`: whether work waits. `held`: why nothing may be started at all. `room`:
+    why there is no room. `left`: seconds until each node would be empty. `refused`: the
+    new make is given up, and there is nothing to go back to.
+    """
+
+    pool: str
+    roll: Roll
+    now: float
+    nodes: Mapping[int, NodeSample]
+    sick: Mapping[int, str]
+    proofs: Proofs
+    pace: Pace
+    surging: frozenset[str] | None = frozenset()
+    waiting: bool = False
+    held: str = ""
+    room: str = ""
+    left: Mapping[int, float] = field(default_factory=dict)
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """What is next in a pool's roll.
+
+    `news`: what the document is to keep, None if nothing of it has changed. `more`: how
+    many nodes of the pool may be made now, None where the roll sets no limit. `because`
+    says where the roll stands. `surging`: as in `Turn`, after this turn. `unproven`:
+    nodes that are to stay until they have proven themselves. `stuck`: draining nodes
+    whose work should have ended.
+    """
+
+    decisions: tuple[Decision, ...]
+    because: str
+    news: News | None = None
+    more: int | None = None
+    surging: frozenset[str] = frozenset()
+    unproven: frozenset[str] = frozenset()
+    stuck: tuple[str, ...] = ()
+
+    @property
+    def starts(self) -> int:
+        """How many nodes the roll itself starts."""
+        return sum(each.count for each in self.decisions if isinstance(each, Start))
+
+
+def decide(turn: Turn) -> Next:
+    """Return what is next in a pool's roll, each part with its reason."""
+    new, old = _sides(turn)
+    proven = {
+        vm_id: why
+        for vm_id, node in new.items()
+        if (why := turn.proofs.good(vm_id, node, turn.pace, now=turn.now))
+    }
+    if turn.roll.back:
+        return _back(turn, new, old)
+    roll = _counted(turn, proven)
+    if turn.refused:
+        return _still(turn, roll, new, "its new make is refused")
+    limit = TRIPS_AT if roll.proven else CANARIES
+    if len(roll.failed) >= limit:
+        return _failed(turn, roll)
+    if not roll.proven and proven:
+        roll = replace(roll, proven=turn.now)
+    if not roll.proven:
+        return _canary(turn, roll, new, old)
+    if not old:
+        said = f"all {len(new)} nodes are of the new make"
+        return Next(
+            decisions=(Keep(because=said),),
+            because=said,
+            news=News(roll=roll, at=turn.now, over=True),
+        )
+    return _surge(turn, roll, new, old, frozenset(proven))
+
+
+# The stages.
+
+
+def _canary(
+    turn: Turn,
+    roll: Roll,
+    new: Mapping[int, NodeSample],
+    old: Mapping[int, NodeSample],
+) -> Next:
+    if new:
+        names = ", ".join(sorted(node.name for node in new.values()))
+        return _still(turn, roll, new, f"{names} has to prove itself first")
+    tried = f"; {len(roll.failed)} failed before" if roll.failed else ""
+    works = any(not node.empty for node in old.values())
+    if not turn.waiting and not works and len(old) > turn.pace.least:
+        said = "nothing works or waits here: the next node that is needed is the canary"
+        return _still(turn, roll, new, said, more=1)
+    if not old and not turn.waiting and not turn.pace.least:
+        return _still(turn, roll, new, "the next node is the canary", more=1)
+    said = f"{MARK}: one node of the new make, to prove itself{tried}"
+    return _more(turn, roll, new, old, count=1, because=said, more=1)
+
+
+def _surge(
+    turn: Turn,
+    roll: Roll,
+    new: Mapping[int, NodeSample],
+    old: Mapping[int, NodeSample],
+    proven: frozenset[int],
+) -> Next:
+    unproven = frozenset(node.name for key, node in new.items() if key not in proven)
+    surging = turn.surging
+    if surging is None:
+        surging = frozenset(sorted(unproven)[: turn.pace.surge])
+    surging &= frozenset(node.name for node in new.values())
+    good = {node.name for key, node in new.items() if key in proven}
+    paying = sorted(surging & good)
+    drains = _drains(turn, new, old, proven, credit=len(paying))
+    surging -= frozenset(paying[: len(drains)] if old else paying)
+    gone = {each.node for each in drains}
+    ready = [n for n in old.values() if _ready(n) or n.state is NodeState.BOOTING]
+    remain = [node for node in ready if node.name not in gone]
+    leaving = sum(node.state is NodeState.DRAINING for node in old.values()) + len(gone)
+    count = min(turn.pace.surge - len(surging) - leaving, len(remain) - len(surging))
+    if roll.failed:
+        count = min(count, 1 - len(unproven))
+    spare = not turn.waiting and any(
+        node.empty for key, node in new.items() if key in proven
+    )
+    said = f"{MARK}: {len(remain)} nodes of the old make are left, "
+    more = max(0, 1 - len(unproven)) if roll.failed else None
+    if count <= 0 or spare:
+        why = (
+            f"{said}{leaving} drain, {len(unproven)} new ones have to prove themselves"
+        )
+        found: list[Decision] = [*drains] or [Keep(because=why)]
+        result = _told(turn, roll, found, why, unproven=unproven, old=old)
+        return replace(result, surging=surging, more=more)
+    because = f"{said}and {len(new)} of the new one are there"
+    following = _more(turn, roll, new, old, count=count, because=because, more=more)
+    if drains:
+        rest = [each for each in following.decisions if isinstance(each, Start)]
+        following = replace(following, decisions=(*drains, *rest))
+    return replace(following, surging=surging, unproven=unproven)
+
+
+def _drains(
+    turn: Turn,
+    new: Mapping[int, NodeSample],
+    old: Mapping[int, NodeSample],
+    proven: frozenset[int],
+    *,
+    credit: int,
+) -> list[Drain]:
+    """Return the old nodes that may go now: first those that are empty soonest."""
+    order = sorted(
+        (vm_id for vm_id, node in old.items() if _ready(node)),
+        key=lambda vm_id: (turn.left.get(vm_id, inf), old[vm_id].name),
+    )
+    good = [node for vm_id, node in new.items() if vm_id in proven and _ready(node)]
+    there = len(order) + len(good)
+    credit = max(credit, there - turn.pace.most)
+    found: list[Drain] = []
+    free = 0 if turn.waiting else sum(n.slots - max(n.busy, n.claimed) for n in good)
+    for vm_id in order:
+        node = old[vm_id]
+        if node.empty and not turn.waiting and there - len(found) > turn.pace.least:
+            why = "it is empty, and of the old make"
+        elif len(found) < credit:
+            why = f"it is of the old make, and {len(good)} of the new one work"
+        elif free >= node.slots:
+            free -= node.slots
+            why = "it is of the old make, and new nodes have room for its work"
+        else:
+            break
+        found.append(Drain(node=node.name, because=f"{MARK}: {why}"))
+    return found
+
+
+def _back(
+    turn: Turn, good: Mapping[int, NodeSample], bad: Mapping[int, NodeSample]
+) -> Next:
+    decisions: list[Decision] = [
+        Drain(node=node.name, because=f"{MARK} back: its make was given up")
+        for node in bad.values()
+        if node.state is NodeState.READY and node.drained_by is Drainer.NOBODY
+    ]
+    decisions += [
+        Undrain(node=node.name, because=f"{MARK} back: its make is the right one")
+        for node in good.values()
+        if rolled(node) and not node.unwanted
+    ]
+    if bad:
+        said = f"{MARK} back: {len(bad)} nodes of the make that was given up are left"
+        return Next(decisions=tuple(decisions) or (Keep(because=said),), because=said)
+    if decisions:
+        return Next(decisions=tuple(decisions), because=f"{MARK} back")
+    said = f"{MARK} back: no node of the make that was given up is left"
+    return Next(
+        decisions=(Keep(because=said),),
+        because=said,
+        news=News(roll=turn.roll, at=turn.now, over=True),
+    )
+
+
+def _failed(turn: Turn, roll: Roll) -> Next:
+    whys = sorted({turn.sick[key] for key in roll.failed if key in turn.sick})
+    count = len(roll.failed)
+    said = f"{count} new nodes failed in a row"
+    if not roll.proven:
+        said = f"{count} canaries failed, and none has proven itself"
+    if whys:
+        said += f": {'; '.join(whys)}"
+    return Next(
+        decisions=(Keep(because=f"{MARK} back: {said}"),),
+        because=said,
+        news=News(roll=roll, at=turn.now, refused=said),
+        more=0,
+    )
+
+
+def _still(
+    turn: Turn,
+    roll: Roll,
+    new: Mapping[int, NodeSample],
+    because: str,
+    *,
+    more: int = 0,
+) -> Next:
+    """Return that nothing is to be done for now."""
+    said = f"{MARK}: {because}"
+    names = frozenset(node.name for node in new.values())
+    found = _told(turn, roll, [Keep(because=said)], said, unproven=names, old={})
+    known = names if turn.surging is None else turn.surging
+    return replace(found, more=more, surging=known & names)
+
+
+def _more(
+    turn: Turn,
+    roll: Roll,
+    new: Mapping[int, NodeSample],
+    old: Mapping[int, NodeSample],
+    *,
+    count: int,
+    because: str,
+    more: int | None,
+) -> Next:
+    """Return the start of new nodes, or what has to be before there is room."""
+    names = frozenset(node.name for node in new.values())
+    found: list[Decision]
+    if turn.held:
+        because = f"{MARK}: {turn.held}"
+        found = [Keep(because=because)]
+    elif turn.room:
+        leaving = any(node.state is NodeState.DRAINING for node in old.values())
+        ready = [vm_id for vm_id, node in old.items() if _ready(node)]
+        because = f"{MARK}: no room for a new node before an old one has gone"
+        found = [Keep(because=because)]
+        if ready and not leaving:
+            first = min(ready, key=lambda each: (turn.left.get(each, inf), each))
+            found = [Drain(node=old[first].name, because=because)]
+    else:
+        found = [Start(pool=turn.pool, count=count, because=because)]
+    known = turn.surging if turn.surging is not None else names
+    result = _told(turn, roll, found, because, unproven=names, old=old)
+    return replace(result, more=more, surging=known & names)
+
+
+# What the above ask.
+
+
+def _sides(turn: Turn) -> tuple[dict[int, NodeSample], dict[int, NodeSample]]:
+    """Return the nodes of the new make and those of others; sick ones are neither."""
+    new: dict[int, NodeSample] = {}
+    old: dict[int, NodeSample] = {}
+    for vm_id, node in turn.nodes.items():
+        if node.state is NodeState.ASIDE or vm_id in turn.sick:
+            continue
+        (new if node.image == turn.roll.new else old)[vm_id] = node
+    return new, old
+
+
+def _counted(turn: Turn, proven: Iterable[int]) -> Roll:
+    """Return the roll with the failures in a row: those since a node proved itself."""
+    failed = {**dict.fromkeys(turn.sick, turn.now), **turn.roll.failed}
+    last = max((turn.proofs.since.get(each, 0.0) for each in proven), default=0.0)
+    kept = {vm_id: at for vm_id, at in failed.items() if at >= last}
+    return (
+        turn.roll if kept == dict(turn.roll.failed) else replace(turn.roll, failed=kept)
+    )
+
+
+def _told(
+    turn: Turn,
+    roll: Roll,
+    decisions: list[Decision],
+    because: str,
+    *,
+    unproven: frozenset[str],
+    old: Mapping[int, NodeSample],
+) -> Next:
+    changed = roll != turn.roll
+    return Next(
+        decisions=tuple(decisions),
+        because=because,
+        news=News(roll=roll, at=turn.now) if changed else None,
+        unproven=unproven,
+        stuck=tuple(_stuck(old.values(), now=turn.now)),
+    )
+
+
+def _stuck(old: Iterable[NodeSample], *, now: float) -> list[str]:
+    """Name the draining nodes whose work should have ended by its own limit."""
+    found = []
+    for node in old:
+        ends = [work.latest for work in node.work]
+        if node.state is not NodeState.DRAINING or not ends or None in ends:
+            continue
+        over = now - max(end for end in ends if end is not None)
+        if over > LATE:
+            found.append(
+                f"{node.name} is drained, and its work should have ended "
+                f"{over:.0f} s ago"
+            )
+    return found
+
+
+def _ready(node: NodeSample) -> bool:
+    return node.state is NodeState.READY and node.drained_by is Drainer.NOBODY

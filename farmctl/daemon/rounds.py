@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farmctl import reconcile
-from farmctl.daemon import batchwork, bounds, deciding, leases, standings
+from farmctl.daemon import batchwork, bounds, deciding, leases
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
-from farmctl.daemon.noting import Notes
-from farmctl.daemon.rolling import Around, Rolls
 from farmctl.daemon.seeing import Seen, Watched
 from farmctl.daemon.telling import Teller
 from farmctl.daemon.values import Batches, Settings, Told
@@ -22,14 +20,18 @@ from farmctl.elastic.scaler import Scaler
 from farmctl.elastic.terms import Terms
 from farmctl.errors import FarmctlError, FarmLockedError, InputError
 from farmctl.model.nodes import Role
-from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
-from farmctl.model.standing import Standing
+from farmctl.model.sample import (
+    Decision,
+    End,
+    Keep,
+    NodeState,
+    Start,
+    Verdict,
+)
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.model.view import CloudView, FarmView
-from farmctl.plan import document
 from farmctl.plan.document import LEARNED
 from farmctl.reconcile import Options, Outcome, Result, Wish, World
-from farmctl.reconcile.identity import myself
 from farmctl.reconcile.intent import declared_in
 from farmctl.spec import Farm
 
@@ -63,13 +65,12 @@ class FarmRounds:
         self._clock = world.clock
         self._watched = Watched(world.site, batches, settings, world.clock)
         self._teller = Teller(name, world.journal)
-        self._rolls = Rolls(self._teller)
         self._scaler: Scaler | None = None
         self._terms = Terms(pools=())
         self._desired: dict[str, int] = {}
         self._no_room: dict[str, tuple[float, str]] = {}
-        self._noted = Notes(every=settings.write)
-        self._me = myself(_COMMAND)
+        self._written = 0.0
+        self._worked = False
         self._warned = -1
         self._settled: tuple[object, ...] = ()
 
@@ -103,9 +104,7 @@ class FarmRounds:
         now: float,
     ) -> Told:
         mine = view.farm(self.name)
-        said = declared or declared_in(view, self.name, site=self._world.site.name)
-        self._rolls.see(mine)
-        farm = self._rolls.in_force(said)
+        farm = declared or declared_in(view, self.name, site=self._world.site.name)
         brief = Brief(
             view=view,
             mine=mine,
@@ -122,11 +121,11 @@ class FarmRounds:
         allowed = self._allowed(brief, seen)
         verdict = self._decide(brief, seen, allowed)
         asked = self._asked(brief, seen, verdict, allowed)
-        self._rolls.drain(seen.batch, asked)
         batchwork.drain(seen.batch, asked, self._teller)
         batchwork.forget(seen.batch, seen.gone, self._teller)
         self._put_aside(brief, seen)
-        return self._carried_out(brief, seen, verdict, asked)
+        outcome = self._tend(brief, seen, asked, verdict.decisions)
+        return self._told(brief, seen, verdict, asked, outcome)
 
     # Deciding.
 
@@ -150,10 +149,7 @@ class FarmRounds:
             quota=bounds.quota(brief.farm, seen.sample, brief.view.quotas),
             barred=[pool for pool, each in allowed.items() if each.count == 0],
         )
-        verdict = core.decide(self._rolls.masked(seen.sample))
-        breaker = self._watched.breaker
-        around = Around(brief.farm, core, breaker, self._no_room)
-        verdict = self._rolls.decide(verdict, seen, around)
+        verdict = core.decide(seen.sample)
         hand = deciding.by_hand(seen.sample)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
 
@@ -161,13 +157,12 @@ class FarmRounds:
         terms = bounds.terms(
             brief.farm, boot=self._settings.boot, stop=self._settings.stop
         )
-        terms = self._rolls.terms(terms, brief.farm)
         before, self._terms = self._terms, terms
         known = self._scaler
         if known is None:
             known = self._scaler = Scaler(terms)
-            found = brief.mine.document
-            kept = found.body.get(LEARNED) if found and found.body else None
+            document = brief.mine.document
+            kept = document.body.get(LEARNED) if document and document.body else None
             if kept is not None:
                 known.recall(kept)
         elif before != terms:
@@ -217,7 +212,6 @@ class FarmRounds:
                 batch=brief.farm.batch is not None,
             )
         )
-        self._rolls.limit(asked)
         if seen.believed:
             self._desired = dict(asked.sizes)
         if brief.farm.batch is None or not (seen.believed or self._desired):
@@ -244,12 +238,7 @@ class FarmRounds:
             self._teller.went_wrong(f"VM {vm_id} not marked as sick", why)
 
     def _tend(
-        self,
-        brief: Brief,
-        seen: Seen,
-        asked: Asked,
-        decisions: Sequence[Decision],
-        standing: Standing,
+        self, brief: Brief, seen: Seen, asked: Asked, decisions: Sequence[Decision]
     ) -> Outcome | None:
         wish = Wish(
             declared=brief.declared,
@@ -262,9 +251,7 @@ class FarmRounds:
                 for facts in seen.facts.values()
                 for host in self._watched.breaker.shunned(facts.digest, now=brief.now)
             ),
-            notes=self._notes(brief, standing),
-            rolled=self._rolls.news(),
-            surge=self._rolls.surge(asked, brief.farm),
+            notes=self._notes(brief, seen),
         )
         looked = (brief.mine, brief.view.images, brief.view.user, wish)
         if looked == self._settled:
@@ -276,17 +263,13 @@ class FarmRounds:
         if outcome.plan.changes_nothing:
             self._settled = looked
         self._teller.outcome(outcome, asked.going, decisions)
-        self._rolls.made(outcome)
         self._watched.ended(
             each.subject
             for each in outcome.of(Result.DONE)
             if isinstance(each.step, RemoveNode)
         )
-        ended = any(isinstance(each.step, RemoveNode) for each in outcome.steps)
         self._no_room = {
-            pool: known
-            for pool, known in self._no_room.items()
-            if known[0] > brief.now and not ended
+            pool: known for pool, known in self._no_room.items() if known[0] > brief.now
         }
         until = brief.now + self._settings.no_room
         for pool in brief.farm.pools:
@@ -298,41 +281,23 @@ class FarmRounds:
                 self._teller.over(f"no room for {pool}")
         return outcome
 
-    def _notes(self, brief: Brief, standing: Standing) -> dict[str, object]:
-        core = self._scaler
-        return {
-            **leases.notes(brief.lease),
-            **self._noted.due(
-                brief.mine.document,
-                standing,
-                {pool.pool: pool.size for pool in standing.pools},
-                remember=None if core is None else core.remember,
-            ),
-        }
-
-    def _standing(
-        self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
-    ) -> Standing:
-        watched, settings, core = self._watched, self._settings, self._scaler
-        return standings.standing(
-            standings.Round(
-                now=brief.now,
-                me=self._me,
-                farm=brief.farm,
-                seen=seen,
-                verdict=verdict,
-                asked=asked,
-                evidence=watched.evidence,
-                breaker=watched.breaker,
-                sickroom=watched.sickroom,
-                sizes=document.sizes(brief.mine.document),
-                boot=core.learned.times().boot if core else settings.boot,
-                kept=settings.quarantine,
-                poll=settings.poll,
-                lease_ends=brief.lease.ends if brief.lease else 0.0,
-                no_room=self._no_room,
-            )
-        )
+    def _notes(self, brief: Brief, seen: Seen) -> dict[str, object]:
+        notes = dict(leases.notes(brief.lease))
+        document = brief.mine.document
+        kept = document.body.get(LEARNED) if document and document.body else None
+        if self._scaler is None:
+            return notes
+        self._worked = self._worked or bool(seen.sample.nodes or seen.sample.waiting)
+        first = not self._written
+        if first:
+            self._written = brief.now
+        due = self._worked and brief.now - self._written >= self._settings.write
+        if due:
+            self._written, self._worked = brief.now, False
+            kept = self._scaler.remember()
+        if kept is not None:
+            notes[LEARNED] = kept
+        return notes
 
     def _ends(self, brief: Brief, seen: Seen) -> bool:
         """End a farm whose lease is over and in which nothing is left to work."""
@@ -380,26 +345,45 @@ class FarmRounds:
                 )
             self._warned = due
 
-    def _carried_out(
-        self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
+    def _told(
+        self,
+        brief: Brief,
+        seen: Seen,
+        verdict: Verdict,
+        asked: Asked,
+        outcome: Outcome | None,
     ) -> Told:
-        """Carry the verdict out, and tell how the farm stands."""
-        standing, before = self._standing(brief, seen, verdict, asked), self._no_room
-        outcome = self._tend(brief, seen, asked, verdict.decisions, standing)
         limits = "; ".join(f"{p}: {why}" for p, why in sorted(asked.limits.items()))
         starting = bool(seen.sample.waiting) or any(
             isinstance(each, Start) for each in verdict.decisions
         )
         self._teller.state("not more nodes", limits if starting else "")
-        if self._no_room != before:  # of which the round knew nothing yet
-            standing = self._standing(brief, seen, verdict, asked)
-        self._teller.verdict(standing, retell=self._settings.retell)
-        return standings.told(
-            self.name,
-            standing,
-            seen,
-            verdict,
+        calm = [each.because for each in verdict.decisions if isinstance(each, Keep)]
+        if calm and seen.believed:
+            self._teller.state("kept", calm[0])
+        done = outcome.steps if outcome else ()
+        believed = self._watched.evidence.last
+        waiting = seen.sample.waiting
+        return Told(
+            farm=self.name,
+            at=brief.now,
+            truth=believed.taken if believed else 0.0,
+            sizes=asked.sizes,
+            states=deciding.states(seen.sample.nodes),
+            waiting=sum(each.slots * each.count for each in waiting),
+            running=sum(node.busy for node in seen.sample.nodes),
+            oldest=min((each.since for each in waiting), default=0.0),
+            decisions=verdict.decisions,
+            doubt="" if brief.farm.batch is None else self._watched.evidence.doubt,
+            never=tuple(str(each) for each in seen.never),
             limits=asked.limits,
-            done=outcome.steps if outcome else (),
+            started=sum(isinstance(each.step, CreateNode) for each in done),
+            ended=sum(
+                isinstance(each.step, RemoveNode) and each.step.role is Role.WORKER
+                for each in done
+            ),
             aside=len(self._watched.sickroom.since),
+            boots=seen.came_up,
+            lease_ends=brief.lease.ends if brief.lease else 0.0,
+            again=verdict.look_again,
         )

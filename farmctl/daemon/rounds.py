@@ -12,6 +12,7 @@ from farmctl import reconcile
 from farmctl.daemon import batchwork, bounds, deciding, leases
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
+from farmctl.daemon.rolling import Around, Rolls
 from farmctl.daemon.seeing import Seen, Watched
 from farmctl.daemon.telling import Teller
 from farmctl.daemon.values import Batches, Settings, Told
@@ -20,14 +21,7 @@ from farmctl.elastic.scaler import Scaler
 from farmctl.elastic.terms import Terms
 from farmctl.errors import FarmctlError, FarmLockedError, InputError
 from farmctl.model.nodes import Role
-from farmctl.model.sample import (
-    Decision,
-    End,
-    Keep,
-    NodeState,
-    Start,
-    Verdict,
-)
+from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.model.view import CloudView, FarmView
 from farmctl.plan.document import LEARNED
@@ -65,6 +59,7 @@ class FarmRounds:
         self._clock = world.clock
         self._watched = Watched(world.site, batches, settings, world.clock)
         self._teller = Teller(name, world.journal)
+        self._rolls = Rolls(self._teller)
         self._scaler: Scaler | None = None
         self._terms = Terms(pools=())
         self._desired: dict[str, int] = {}
@@ -104,7 +99,9 @@ class FarmRounds:
         now: float,
     ) -> Told:
         mine = view.farm(self.name)
-        farm = declared or declared_in(view, self.name, site=self._world.site.name)
+        said = declared or declared_in(view, self.name, site=self._world.site.name)
+        self._rolls.see(mine)
+        farm = self._rolls.in_force(said)
         brief = Brief(
             view=view,
             mine=mine,
@@ -121,6 +118,7 @@ class FarmRounds:
         allowed = self._allowed(brief, seen)
         verdict = self._decide(brief, seen, allowed)
         asked = self._asked(brief, seen, verdict, allowed)
+        self._rolls.drain(seen.batch, asked)
         batchwork.drain(seen.batch, asked, self._teller)
         batchwork.forget(seen.batch, seen.gone, self._teller)
         self._put_aside(brief, seen)
@@ -149,7 +147,10 @@ class FarmRounds:
             quota=bounds.quota(brief.farm, seen.sample, brief.view.quotas),
             barred=[pool for pool, each in allowed.items() if each.count == 0],
         )
-        verdict = core.decide(seen.sample)
+        verdict = core.decide(self._rolls.masked(seen.sample))
+        breaker = self._watched.breaker
+        around = Around(brief.farm, core, breaker, self._no_room)
+        verdict = self._rolls.decide(verdict, seen, around)
         hand = deciding.by_hand(seen.sample)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
 
@@ -157,6 +158,7 @@ class FarmRounds:
         terms = bounds.terms(
             brief.farm, boot=self._settings.boot, stop=self._settings.stop
         )
+        terms = self._rolls.terms(terms, brief.farm)
         before, self._terms = self._terms, terms
         known = self._scaler
         if known is None:
@@ -212,6 +214,7 @@ class FarmRounds:
                 batch=brief.farm.batch is not None,
             )
         )
+        self._rolls.limit(asked)
         if seen.believed:
             self._desired = dict(asked.sizes)
         if brief.farm.batch is None or not (seen.believed or self._desired):
@@ -252,6 +255,8 @@ class FarmRounds:
                 for host in self._watched.breaker.shunned(facts.digest, now=brief.now)
             ),
             notes=self._notes(brief, seen),
+            rolled=self._rolls.news(),
+            surge=self._rolls.surge(asked, brief.farm),
         )
         looked = (brief.mine, brief.view.images, brief.view.user, wish)
         if looked == self._settled:
@@ -263,13 +268,17 @@ class FarmRounds:
         if outcome.plan.changes_nothing:
             self._settled = looked
         self._teller.outcome(outcome, asked.going, decisions)
+        self._rolls.made(outcome)
         self._watched.ended(
             each.subject
             for each in outcome.of(Result.DONE)
             if isinstance(each.step, RemoveNode)
         )
+        ended = any(isinstance(each.step, RemoveNode) for each in outcome.steps)
         self._no_room = {
-            pool: known for pool, known in self._no_room.items() if known[0] > brief.now
+            pool: known
+            for pool, known in self._no_room.items()
+            if known[0] > brief.now and not ended
         }
         until = brief.now + self._settings.no_room
         for pool in brief.farm.pools:

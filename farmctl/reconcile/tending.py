@@ -208,16 +208,16 @@ def tend(
     return rounds.carry_out(world, intent, options, view)
 
 
-def set_aside(
-    world: World, name: str, reasons: Mapping[int, str], options: Options
-) -> Mapping[int, str]:
-    """Mark nodes as sick, so that they count as nothing; nothing of them is ended.
 def room_lacking(plan: Plan, pool: str) -> str:
     """Return why nodes of a pool were left out of a short run's plan, if any were."""
     said = {note.subject: note.message for note in plan.notes}
     return said.get(f"{TOO_LARGE}{pool}", "") or said.get(rounds.ROOM, "")
 
 
+def set_aside(
+    world: World, name: str, reasons: Mapping[int, str], options: Options
+) -> Mapping[int, str]:
+    """Mark nodes as sick, so that they count as nothing; nothing of them is ended.
 
     Args:
         world: the cloud.

@@ -120,6 +120,29 @@ def farm(found: "FarmStatus") -> dict[str, Any]:
         else {"since_at": lock.since, "holder": holder(lock.holder)},
         "nodes": [node(each) for each in found.nodes],
         "notes": [{"subject": n.subject, "message": n.message} for n in found.notes],
+        "rolling": [
+            {
+                "pool": pool,
+                "from": each.roll.old,
+                "to": each.roll.new,
+                "began_at": each.roll.began,
+                "proven_at": each.roll.proven or None,
+                "old": each.old,
+                "new": each.new,
+                "failed": len(each.roll.failed),
+                "back": each.roll.back,
+            }
+            for pool, each in found.rolling.items()
+        ],
+        "refused": [
+            {
+                "pool": pool,
+                "digest": each.digest,
+                "because": each.why,
+                "at": each.at,
+            }
+            for pool, each in found.refused.items()
+        ],
     }
 
 

@@ -33,6 +33,7 @@ def sentences(why: Why, *, now: float) -> Iterator[Line]:
     for pool in why.pools:
         yield from _pool(pool, now=now)
     yield from _nodes(why, now=now)
+    yield from _rolls(why, now=now)
     if why.status.lock is not None:
         ago = took(now - why.status.lock.since)
         yield (
@@ -148,6 +149,29 @@ def _nodes(why: Why, *, now: float) -> Iterator[Line]:
             yield f"{each.name} is draining: it gets no new work.", "moving"
         elif each.phase is not Phase.READY:
             yield _not_ready(each, now=now), "warn"
+
+
+def _rolls(why: Why, *, now: float) -> Iterator[Line]:
+    for pool, each in why.status.rolling.items():
+        since = clock(each.roll.began, now=now)
+        said = (
+            f"{pool} is rolled to another make since {since}: {each.words}. An old "
+            "node goes when its jobs have ended, once a new one has proven itself."
+        )
+        if each.roll.back:
+            said = (
+                f"{pool} goes back to what it was made of before, since {since}: "
+                f"{each.words}. What runs on the others ends first."
+            )
+        yield said, "moving"
+    for pool, refusal in why.status.refused.items():
+        when = clock(refusal.at, now=now)
+        said = (
+            f"{pool} is held at what it was made of before: the declared make was "
+            f"given up at {when}: {refusal.why}."
+        )
+        yield said, "failed"
+        yield "  farmctl apply tries it again; so does a file that says another.", ""
 
 
 def _not_ready(node: NodeStatus, *, now: float) -> str:

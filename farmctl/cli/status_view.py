@@ -33,6 +33,10 @@ def overview(console: Console, status: Status) -> RenderableType:
             remark.append(f"{aside} aside  ", style="failed")
         if farm.lock is not None:
             remark.append("being changed  ", style="moving")
+        if farm.rolling:
+            remark.append("rolling  ", style="moving")
+        if farm.refused:
+            remark.append("image refused  ", style="failed")
         if farm.notes:
             remark.append(counted(len(farm.notes), "note"), style="quiet")
         wanted = sum(farm.sizes.values())
@@ -74,6 +78,14 @@ def one_farm(
         sizes = (f"{pool} {size}" for pool, size in sorted(farm.sizes.items()))
         counted_phases.append(f"  wanted: {', '.join(sizes)}", style="quiet")
     parts.append(counted_phases)
+    parts += [
+        terminal.shown(console, f"Rolling {pool}: {each.words}", style="moving")
+        for pool, each in farm.rolling.items()
+    ]
+    parts += [
+        terminal.shown(console, f"Refused for {pool}: {each.why}", style="failed")
+        for pool, each in farm.refused.items()
+    ]
     if farm.lock is not None:
         ago = took(time.time() - farm.lock.since)
         text = f"Being changed for {ago} by {described(farm.lock.holder)}"

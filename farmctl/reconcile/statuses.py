@@ -11,7 +11,7 @@ from farmctl.errors import FarmctlError, NotPossibleError
 from farmctl.model.nodes import Phase, Role, VmState, phase
 from farmctl.model.steps import ChangeRouter, ConfigureNodes, Note
 from farmctl.model.view import CloudView, FarmView, Vm
-from farmctl.plan import addresses, document
+from farmctl.plan import addresses, document, rolled, rolling
 from farmctl.reconcile.intent import Declared, declared_in
 from farmctl.reconcile.values import FarmStatus, LockStatus, NodeStatus, Status, World
 from farmctl.spec.suggestions import did_you_mean
@@ -62,6 +62,7 @@ def farm_status(farm: FarmView) -> FarmStatus:
     if found is not None and found.lock is not None:
         lock = LockStatus(since=found.lock.since, holder=found.holder)
     wanted = document.wanted(found)
+    rolls = rolled.read(found)
     return FarmStatus(
         farm=farm.farm,
         kind=document.kind(found),
@@ -75,6 +76,8 @@ def farm_status(farm: FarmView) -> FarmStatus:
         counts=dict(Counter(node.phase for node in nodes if not node.aside)),
         lock=lock,
         notes=tuple(_notes(farm)),
+        rolling=rolling.counted(rolls, farm),
+        refused=rolls.refused,
     )
 
 

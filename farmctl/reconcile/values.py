@@ -15,6 +15,7 @@ from farmctl.cloud.port import Cloud
 from farmctl.model.attributes import Attributes
 from farmctl.model.guests import Guest, GuestProgress
 from farmctl.model.nodes import Phase, Role
+from farmctl.model.rolling import Refusal, Rolled
 from farmctl.model.steps import Note, Plan, Step
 from farmctl.model.view import Holder
 from farmctl.plan.routing import RouterFiles
@@ -263,7 +264,8 @@ class FarmStatus:
 
     `sizes` is how many workers each pool should have, `counts` how many nodes are in
     each phase (those aside are not counted), `strangers` the VMs of others in its
-    network.
+    network. `rolling` is how far the rolling updates of its pools are, `refused` which
+    makes were given up, both by pool.
     """
 
     farm: str
@@ -274,6 +276,8 @@ class FarmStatus:
     counts: Mapping[Phase, int]
     lock: LockStatus | None
     notes: tuple[Note, ...] = ()
+    rolling: Mapping[str, Rolled] = field(default_factory=dict)
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

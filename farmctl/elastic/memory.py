@@ -17,7 +17,7 @@ from typing import Any
 from farmctl.elastic.arrivals import BINS, FORGET, RECALLED, Arrivals, Owner, recall
 from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.ladder import WEEK_HOURS, BaseLoad
-from farmctl.elastic.learned import Kind, Learned
+from farmctl.elastic.learned import SETTLED, Kind, Learned, Mean
 from farmctl.elastic.limits import Spending
 from farmctl.elastic.runtimes import RECENT, Runtimes
 
@@ -93,8 +93,15 @@ def restored(value: object, parts: Parts) -> bool:
         _fill_arrivals(arrivals, value["arrivals"])
         runtimes.all = deque(_numbers(value["runs"]), maxlen=RECENT)
         for key, table in _tables(learned).items():
-            for image, hypervisor_class, seconds in value["times"][key]:
-                table[_kind(image, hypervisor_class)] = _number(seconds)
+            for image, hypervisor_class, seconds, *count in value["times"][key]:
+                kept = Mean(
+                    seconds=_number(seconds),
+                    # What an earlier farmctl wrote has none: it is old enough.
+                    count=_count(count[0]) if count else SETTLED,
+                )
+                table[_kind(image, hypervisor_class)] = kept
+        for image, hypervisor_class, share in value["times"]["failures"]:
+            learned.failures[_kind(image, hypervisor_class)] = _number(share)
         learned.newest = _kind(*value["times"]["newest"])
         hour, low, *lows = value["base"]
         base.hour = None if hour is None else _count(hour)
@@ -183,19 +190,24 @@ def _fill_owner(
 
 def _times(learned: Learned) -> Value:
     value: Value = {
-        key: [[*kind, _short(seconds)] for kind, seconds in [*table.items()][-KINDS:]]
+        key: [
+            [*kind, _short(mean.seconds), mean.count]
+            for kind, mean in [*table.items()][-KINDS:]
+        ]
         for key, table in _tables(learned).items()
     }
+    value["failures"] = [
+        [*kind, _short(share)] for kind, share in [*learned.failures.items()][-KINDS:]
+    ]
     value["newest"] = list(learned.newest)
     return value
 
 
-def _tables(learned: Learned) -> dict[str, dict[Kind, float]]:
+def _tables(learned: Learned) -> dict[str, dict[Kind, Mean]]:
     return {
         "boots": learned.boots,
         "stops": learned.stops,
         "resumes": learned.resumes,
-        "failures": learned.failures,
     }
 
 

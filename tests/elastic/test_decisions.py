@@ -170,15 +170,46 @@ def test_short_work_waits_for_slots_that_free_up_when_waiting_is_cheap(
     assert "4 slots of work wait" in keep.because
 
 
-def test_boot_times_are_learned_from_what_nodes_took(scaler, sample, node):
-    core = scaler(boot=300.0)
-    for at in range(60):
-        name, start = f"wn-{at}", 1000.0 * at
+def boots(core, sample, node, *took):
+    """Let nodes boot one after the other, each in so many seconds."""
+    for at, seconds in enumerate(took):
+        name, start = f"wn-{at}", 10_000.0 * at
         booting = node(name, state=NodeState.BOOTING, since=start, joined=0.0)
         core.decide(sample(start, booting, waiting=1))
-        ready = node(name, since=start + 100, joined=start + 100, now=start + 100)
-        core.decide(sample(start + 100, ready))
-    assert core.learned.times().boot == pytest.approx(100.36, abs=0.01)
+        done = start + seconds
+        core.decide(sample(done, node(name, since=done, joined=done, now=done)))
+
+
+def test_boot_times_are_learned_from_what_nodes_took(scaler, sample, node):
+    core = scaler(boot=300.0)
+    assert core.learned.times().boot == 300.0
+    boots(core, sample, node, *[100.0] * 60)
+    assert core.learned.times().boot == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("real", [10.0, 900.0])
+def test_the_first_boot_that_was_measured_replaces_the_guess(
+    real, scaler, sample, node
+):
+    core = scaler(boot=300.0)
+    boots(core, sample, node, real)
+    assert core.learned.times().boot == real
+
+
+def test_an_odd_first_boot_is_outvoted_by_the_next_ones(scaler, sample, node):
+    core = scaler(boot=300.0)
+    boots(core, sample, node, 900.0, 100.0, 100.0, 100.0)
+    assert core.learned.times().boot == 300.0
+    again = scaler(boot=60.0)
+    assert again.recall(core.remember())
+    boots(again, sample, node, 50.0)
+    assert again.learned.times().boot == 250.0
+
+
+def test_of_many_boots_the_last_twenty_count(scaler, sample, node):
+    core = scaler(boot=300.0)
+    boots(core, sample, node, *[100.0] * 20, *[200.0] * 10)
+    assert core.learned.times().boot == pytest.approx(165.13, abs=0.01)
 
 
 def test_a_budget_bounds_a_start_until_midnight(scaler, sample, node):

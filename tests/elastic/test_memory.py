@@ -74,6 +74,14 @@ def test_one_crooked_part_spoils_the_whole(part, taught, scaler):
     assert core.remember() == scaler().remember()
 
 
+def test_times_that_an_earlier_version_wrote_count_as_settled(taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    value["times"]["boots"] = [each[:3] for each in value["times"]["boots"]]
+    core = scaler()
+    assert core.recall(value)
+    assert [each.count for each in core.learned.boots.values()] == [10]
+
+
 def test_work_that_was_there_before_a_restart_is_no_new_burst(scaler, sample, node):
     core = scaler()
     core.decide(sample(1000.0, node("wn-1", busy=3), waiting=2))

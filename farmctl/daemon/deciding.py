@@ -30,6 +30,7 @@ from farmctl.plan import document
 from farmctl.spec import Farm
 
 _UP = frozenset({VmState.RUNNING, VmState.MOVING})
+_NONE: Mapping[str, str] = {}
 _SICK = frozenset({VmState.FAILED, VmState.UNKNOWN})
 
 
@@ -165,10 +166,13 @@ def boots(
     return found
 
 
-def by_hand(sample: Sample, *, all_of_them: str = "") -> list[Decision]:
+def by_hand(
+    sample: Sample, *, moving: Mapping[str, str] = _NONE, all_of_them: str = ""
+) -> list[Decision]:
     """Return the drains that a person has asked for, or the end of a lease.
 
     Args:
+        moving: nodes that go because of where they are, with the reason.
         sample: joined; a node that is `unwanted` is to go.
         all_of_them: why every node is to be drained; empty if they are not.
     """
@@ -176,7 +180,8 @@ def by_hand(sample: Sample, *, all_of_them: str = "") -> list[Decision]:
     for node in sample.nodes:
         if node.state is not NodeState.READY or node.drained_by is not Drainer.NOBODY:
             continue
-        why = all_of_them or ("it is to be drained" if node.unwanted else "")
+        by_us = moving.get(node.name, "it is to be drained")
+        why = all_of_them or (by_us if node.unwanted else "")
         if why:
             found.append(Drain(node=node.name, because=why))
     return found

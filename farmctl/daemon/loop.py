@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from farmctl.daemon.files import Files
+from farmctl.daemon.hypervisors import Hypervisors
 from farmctl.daemon.lines import LOG, tell
 from farmctl.daemon.metrics import Meters
 from farmctl.daemon.notify import Supervisor
@@ -22,6 +23,7 @@ from farmctl.daemon.peers import Peers, whose
 from farmctl.daemon.rounds import FarmRounds
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.errors import CloudError, FarmctlError
+from farmctl.model.keeping import Load
 from farmctl.model.view import CloudView
 from farmctl.reconcile import World
 from farmctl.spec import Farm, canonical
@@ -52,6 +54,9 @@ class Daemon:
         self._supervisor = supervisor
         self._clock = world.clock
         self._peers = Peers(world.cloud, world.clock, silent=settings.silent)
+        self._hypervisors = Hypervisors(
+            world.cloud, world.clock, every=settings.hypervisors
+        )
         self._stop = threading.Event()
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,17 +112,20 @@ class Daemon:
             view = await self._in(helpers, self._world.cloud.look)
         except CloudError as error:
             self._away(error)
+            self._say_away(str(error))
             return
         self._meters.looked(self._clock.monotonic() - began)
         if self._failures:
             tell(logging.INFO, "OpenNebula answers again")
+            self._say_away("")
         self._failures, self._looked = 0, view.at
         for path, why in await self._in(helpers, self._files.look):
             tell(logging.WARNING, "farm file refused", because=why, file=str(path))
         mine = await self._in(helpers, lambda: self._mine(view))
+        emptied = await self._in(helpers, self._hypervisors.disabled)
         for name in sorted(mine):
             if name not in self._under_way and not self._stop.is_set():
-                self._begin(name, view, rounds)
+                self._begin(name, view, emptied, rounds)
         self._supervisor.ready(self._status())
         self._supervisor.alive(self._status())
         self._show_ages()
@@ -151,12 +159,18 @@ class Daemon:
         self._meters.shared(living=len(living), mine=len(mine))
         return mine
 
-    def _begin(self, name: str, view: CloudView, rounds: ThreadPoolExecutor) -> None:
+    def _begin(
+        self,
+        name: str,
+        view: CloudView,
+        emptied: frozenset[str],
+        rounds: ThreadPoolExecutor,
+    ) -> None:
         if name not in self._farms:
             self._farms[name] = FarmRounds(
                 name, self._world, self._batches, self._settings
             )
-        task = asyncio.create_task(self._round(name, view, rounds))
+        task = asyncio.create_task(self._round(name, view, emptied, rounds))
         self._under_way[name] = task
 
         def over(_: "asyncio.Task[None]") -> None:
@@ -165,7 +179,11 @@ class Daemon:
         task.add_done_callback(over)
 
     async def _round(
-        self, name: str, view: CloudView, rounds: ThreadPoolExecutor
+        self,
+        name: str,
+        view: CloudView,
+        emptied: frozenset[str],
+        rounds: ThreadPoolExecutor,
     ) -> None:
         farm = self._files.pending(name)
         if farm is not None and _is_declared(farm, view):
@@ -174,7 +192,9 @@ class Daemon:
         try:
             told = await self._in(
                 rounds,
-                lambda: self._farms[name].round(view, declared=farm, stop=self._stop),
+                lambda: self._farms[name].round(
+                    view, declared=farm, emptied=emptied, stop=self._stop
+                ),
             )
         except Exception:  # noqa: BLE001 - the rim of a round: the other farms go on
             LOG.exception(
@@ -201,7 +221,7 @@ class Daemon:
         failed = ""
         while True:
             try:
-                await self._in(helpers, self._peers.beat)
+                await self._in(helpers, lambda: self._peers.beat(self._loads()))
                 failed = ""
             except FarmctlError as error:
                 if str(error) != failed:
@@ -217,6 +237,19 @@ class Daemon:
         if self._failures == 1:
             tell(logging.WARNING, "OpenNebula is away", because=str(error))
         self._supervisor.alive(f"OpenNebula is away: {error.message}")
+
+    def _say_away(self, because: str) -> None:
+        """Let each farm's journal say since when nothing is known of it, and why."""
+        for farm in self._farms.values():
+            farm.away(because)
+
+    def _loads(self) -> dict[str, Load]:
+        """Return what the beat says of our farms."""
+        standings = {name: told.standing for name, told in [*self._told.items()]}
+        return {
+            name: Load() if (found := standings.get(name)) is None else found.load
+            for name in [*self._farms]
+        }
 
     def _show_ages(self) -> None:
         now = self._clock.now()

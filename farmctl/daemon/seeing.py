@@ -6,7 +6,7 @@ was known before and never sooner.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from farmctl.batch import BatchSystem
 from farmctl.clock import Clock
@@ -42,7 +42,8 @@ class Seen:
     `batch`: the farm's batch system, None where it cannot be reached or is none.
     `believed`: whether the joined sample is evidence; without it nothing shrinks.
     `late`: VMs that have taken too long, with the reason. `gone`: nodes to be struck
-    off the batch system's list. `never`: work that no pool could run.
+    off the batch system's list. `never`: work that no pool could run. `moving`: nodes
+    that others are to take the places of elsewhere, with the reason.
     """
 
     facts: Mapping[str, PoolFacts]
@@ -54,6 +55,7 @@ class Seen:
     late: Mapping[int, str]
     gone: tuple[str, ...]
     came_up: tuple[float, ...]
+    moving: Mapping[str, str] = field(default_factory=dict)
 
 
 class Watched:
@@ -75,13 +77,27 @@ class Watched:
         self._lost: dict[str, float] = {}
         self._ended: frozenset[str] = frozenset()
 
-    def look(self, farm: Farm, mine: FarmView, *, configuration: str) -> Seen:
-        """Ask the batch system, put both witnesses together, and learn from it."""
+    def look(
+        self,
+        farm: Farm,
+        mine: FarmView,
+        *,
+        configuration: str,
+        emptied: frozenset[str] = frozenset(),
+    ) -> Seen:
+        """Ask the batch system, put both witnesses together, and learn from it.
+
+        Args:
+            farm: as declared.
+            mine: the cloud's look at it.
+            configuration: what its nodes are to be configured with.
+            emptied: hypervisors, by name, whose nodes are to go.
+        """
         facts = deciding.facts(farm, mine)
         batch, raw = self._ask(farm, mine, configuration)
         now = self._clock.now()
         blank = Sample(taken=now)
-        joined = join(raw or blank, mine, facts, aside=self.aside)
+        joined = join(raw or blank, mine, facts, emptied=emptied, aside=self.aside)
         if raw is not None:
             self.evidence = self.evidence.see(joined.sample, now=now, running=joined.up)
         believed = raw is not None and not self.evidence.doubt
@@ -116,6 +132,11 @@ class Watched:
             late=self.stages.late(self._limits(), now=now),
             gone=self._gone(joined, believed=believed, now=now),
             came_up=came_up,
+            moving={
+                name: f"its hypervisor {vm.host} is disabled"
+                for name, vm in joined.vms.items()
+                if vm.host in emptied
+            },
         )
 
     def put_aside(self, vm_ids: frozenset[int]) -> None:

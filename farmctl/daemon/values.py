@@ -54,6 +54,8 @@ class Settings:
     boot: float = 300.0
     """How long a boot is taken to last until the farm's own nodes have shown it."""
     stop: float = 30.0
+    hypervisors: float = 60.0
+    """Between two looks at which hypervisors are disabled."""
     """How long an end is taken to last, likewise."""
     joined: float = 900.0
     """From READY until the batch system knows a node; after that it is sick."""

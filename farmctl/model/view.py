@@ -193,6 +193,7 @@ class Host:
     total_memory_mib: int
     running_vms: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+    disabled: bool = False  # by an admin: what runs there goes on, nothing new comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

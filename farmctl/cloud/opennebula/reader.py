@@ -284,6 +284,7 @@ def _host(method: str, element: etree._Element) -> Host:
         id=host_id,
         name=name,
         usable=usable,
+        disabled=state_name in states.HOST_DISABLED,
         state_name=state_name,
         cluster_id=cluster_id,
         free_cpus=(cpus - used_cpus) / _PERCENT,

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from farmctl.elastic.terms import Pool
+from farmctl.model.sample import Waiting
 
 HOUR = 3600.0
 WEEK_HOURS = 168
@@ -80,3 +81,10 @@ def fits(pool: Pool, width: int, memory_mib: int) -> bool:
     if width > pool.slots:
         return False
     return not (pool.memory_mib and memory_mib > pool.memory_mib)
+
+
+def could_run(pool: Pool, work: Waiting) -> bool:
+    """Tell whether a node of the pool could run one piece of this work."""
+    if work.pools is not None and pool.name not in work.pools:
+        return False
+    return fits(pool, work.slots, work.memory_mib)

@@ -3,6 +3,7 @@
 Each limit is a small function from a wish to a wish; the smallest wins, and says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farmctl.elastic.learned import capacity
@@ -65,11 +66,21 @@ def bounded(
     return held
 
 
-def _most(pool: Pool, _terms: Terms, sample: Sample) -> Wish:
-    there = sum(
-        node.pool == pool.name and node.state is not NodeState.ENDING
-        for node in sample.nodes
+def roomy(pools: Sequence[Pool], sample: Sample) -> Sequence[Pool]:
+    """Return the pools that may still grow; all of them if none may."""
+    return [pool for pool in pools if _there(pool, sample) < pool.most] or pools
+
+
+def _there(pool: Pool, sample: Sample) -> int:
+    """Return how many nodes a pool has, without those that count as nothing."""
+    out = {NodeState.ENDING, NodeState.ASIDE}
+    return sum(
+        node.pool == pool.name and node.state not in out for node in sample.nodes
     )
+
+
+def _most(pool: Pool, _terms: Terms, sample: Sample) -> Wish:
+    there = _there(pool, sample)
     return Wish(
         count=pool.most - there,
         because=f"{pool.name} has {there} of at most {pool.most} nodes",

@@ -6,7 +6,7 @@ Built once per decision from the sample and the guesses of `runtimes`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from farmctl.elastic.ladder import fits
+from farmctl.elastic.ladder import could_run
 from farmctl.elastic.queueing import Slots, Task
 from farmctl.elastic.runtimes import Runtimes, outlived
 from farmctl.elastic.terms import Terms, Times
@@ -143,7 +143,7 @@ def _queue(
 ) -> None:
     tasks: dict[tuple[str, float], int] = {}
     for piece in waiting:
-        if not any(fits(pool, piece.slots, piece.memory_mib) for pool in terms.pools):
+        if not any(could_run(pool, piece) for pool in terms.pools):
             out.never += piece.count
             continue
         slots = piece.slots * piece.count

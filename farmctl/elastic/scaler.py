@@ -12,18 +12,20 @@ comes from the measured times and the farm's price of waiting.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
-from farmctl.elastic import ladder, memory
+from farmctl.elastic import kinds, ladder, memory
 from farmctl.elastic.arrivals import Arrivals
 from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
-from farmctl.elastic.limits import Spending, Wish, bounded
+from farmctl.elastic.limits import Spending, Wish, bounded, roomy
 from farmctl.elastic.outlook import Outlook, calm, free_at, look
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
+from farmctl.elastic.undrains import taken_back
 from farmctl.elastic.victims import going
 from farmctl.elastic.watch import Watch
 from farmctl.elastic.worth import middles, worth
@@ -37,7 +39,6 @@ from farmctl.model.sample import (
     Sample,
     Start,
     Stay,
-    Undrain,
     Verdict,
     Wake,
 )
@@ -98,10 +99,7 @@ class Scaler:
         again = inf
         found += self._least(out, sample)
         if not found:
-            found += self._take_back(out)
-        if not found:
-            more, again = self._grow(out, sample, times)
-            found += more
+            found, again = self._more(out, sample, times)
         growing = bool(found)
         if not growing or not out.queued:
             less, soon = self._shrink(out, times)
@@ -134,41 +132,39 @@ class Scaler:
                     )
         return found
 
-    def _take_back(self, out: Outlook) -> list[Decision]:
-        """Undrain before anything is booted: those nodes are here already."""
-        lack = out.queued - out.coming
-        found: list[Decision] = []
-        for node in sorted(
-            out.drained + out.draining, key=lambda node: (node.busy, node.joined)
-        ):
-            if lack <= 0:
-                break
-            free = node.slots - node.busy
-            if free <= 0 or node.stale or node.unwanted or self._surplus(out, node):
-                continue
-            found.append(
-                Undrain(
-                    node=node.name,
-                    because=f"{lack} slots of work wait, and it has {free} free",
-                )
-            )
-            lack -= free
-        return found
+    def _more(
+        self, whole: Outlook, sample: Sample, times: Times
+    ) -> tuple[list[Decision], float]:
+        """Take drains back and start nodes, for each kind of work with its own."""
+        terms, found, again = self.terms, list[Decision](), inf
+        for kind in kinds.kinds(sample.waiting, terms.pools):
+            out = whole
+            if not kind.whole:
+                mine = replace(terms, pools=kind.pools)
+                out = look(kinds.of(sample, kind), mine, times, self.runtimes)
+            more: list[Decision] = [*taken_back(out, self._surplus)]
+            if not more:
+                more, soon = self._grow(out, sample, times, kind)
+                again = min(again, soon)
+            sample = kinds.after(sample, more, terms.pools)
+            found += more
+        return found, again
 
     def _grow(
-        self, out: Outlook, sample: Sample, times: Times
+        self, out: Outlook, sample: Sample, times: Times, kind: kinds.Kind
     ) -> tuple[list[Decision], float]:
         terms = self.terms
         pool = ladder.shape(
-            terms.pools,
+            roomy(kind.pools, sample),
             out.slots_by_pool,
             base=self.base.slots,
-            width=out.widest,
-            memory_mib=out.memory_mib,
+            width=kind.width,
+            memory_mib=kind.memory_mib,
         )
         if pool is None:
             return [], inf
-        standby = [node for node in out.standby if node.slots >= out.widest]
+        foretells = kind.whole and self._foretells(times)
+        standby = [node for node in out.standby if node.slots >= kind.width]
         ready_in = times.resume if standby else times.boot
         growth = wanted(
             out,
@@ -178,11 +174,11 @@ class Scaler:
             price=terms.price,
             times=times,
             ready_in=ready_in,
-            foretells=self._foretells(times),
+            foretells=foretells,
         )
         count, because = growth.count, growth.because
         again = inf
-        if out.queued or self._foretells(times):
+        if out.queued or foretells:
             again = out.now + times.boot / (10 if out.queued else 2)
         if not count:
             return [], again

@@ -57,7 +57,8 @@ def sort_out(sample: Sample, shapes: Sequence[NodeShape]) -> Sorted:
     """Return `sample` without the work that no shape fits, and that work.
 
     Work that takes its node alone then counts as all slots of the smallest node that
-    fits it. Nothing else of the sample is changed, and no order is.
+    fits it. Work that only some shapes fit is tied to their pools. Nothing else of the
+    sample is changed, and no order is.
     """
     waiting: list[Waiting] = []
     never: list[Never] = []
@@ -65,11 +66,15 @@ def sort_out(sample: Sample, shapes: Sequence[NodeShape]) -> Sorted:
         found = [shape for shape in shapes if fits(work, shape)]
         if not found:
             never.append(Never(waiting=work, because=_because(work, shapes)))
-        elif work.whole:
-            smallest = min(found, key=lambda shape: shape.slots)
-            waiting.append(replace(work, slots=smallest.slots))
+            continue
+        slots = work.slots
+        if work.whole:
+            slots = min(shape.slots for shape in found)
+        if len(found) == len(shapes):
+            waiting.append(work if slots == work.slots else replace(work, slots=slots))
         else:
-            waiting.append(work)
+            pools = frozenset(shape.pool for shape in found)
+            waiting.append(replace(work, slots=slots, pools=pools))
     return Sorted(
         sample=replace(sample, waiting=tuple(waiting)),
         never=tuple(never),

@@ -70,7 +70,12 @@ class FarmRounds:
         self._settled: tuple[object, ...] = ()
 
     def round(
-        self, view: CloudView, *, declared: Farm | None, stop: threading.Event
+        self,
+        view: CloudView,
+        *,
+        declared: Farm | None,
+        stop: threading.Event,
+        emptied: frozenset[str] = frozenset(),
     ) -> Told:
         """Carry out one round; what goes wrong is told and logged, and raised never.
 
@@ -78,10 +83,11 @@ class FarmRounds:
             view: the look that serves all farms.
             declared: the farm as its file says, if the file has changed.
             stop: ends the round before its next change.
+            emptied: hypervisors whose nodes are to go.
         """
         began, now = self._clock.monotonic(), self._clock.now()
         try:
-            told = self._round(view, declared, stop, now)
+            told = self._round(view, declared, stop, now, emptied)
             self._teller.over("round failed")
         except FarmLockedError as error:
             self._teller.state("held by somebody else", error.message)
@@ -97,6 +103,7 @@ class FarmRounds:
         declared: Farm | None,
         stop: threading.Event,
         now: float,
+        emptied: frozenset[str],
     ) -> Told:
         mine = view.farm(self.name)
         said = declared or declared_in(view, self.name, site=self._world.site.name)
@@ -111,7 +118,9 @@ class FarmRounds:
             options=Options(command=_COMMAND, lock_wait=0.0, stop=stop),
             now=now,
         )
-        seen = self._watched.look(farm, mine, configuration=self._configuration(said))
+        seen = self._watched.look(
+            farm, mine, configuration=self._configuration(said), emptied=emptied
+        )
         self._say_what_is_seen(brief, seen)
         if self._ends(brief, seen):
             return Told(farm=self.name, at=now)
@@ -151,7 +160,7 @@ class FarmRounds:
         breaker = self._watched.breaker
         around = Around(brief.farm, core, breaker, self._no_room)
         verdict = self._rolls.decide(verdict, seen, around)
-        hand = deciding.by_hand(seen.sample)
+        hand = deciding.by_hand(seen.sample, moving=seen.moving)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
 
     def _core(self, brief: Brief) -> Scaler:

@@ -167,8 +167,10 @@ def _surge(
     count = min(turn.pace.surge - len(surging) - leaving, len(remain) - len(surging))
     if roll.failed:
         count = min(count, 1 - len(unproven))
-    spare = not turn.waiting and any(
-        node.empty for key, node in new.items() if key in proven
+    spare = (
+        not turn.waiting
+        and len(remain) + len(good) > turn.pace.least
+        and any(node.empty for key, node in new.items() if key in proven)
     )
     said = f"{MARK}: {len(remain)} nodes of the old make are left, "
     more = max(0, 1 - len(unproven)) if roll.failed else None
@@ -211,7 +213,7 @@ def _drains(
             why = "it is empty, and of the old make"
         elif len(found) < credit:
             why = f"it is of the old make, and {len(good)} of the new one work"
-        elif free >= node.slots:
+        elif free >= node.slots and there - len(found) > turn.pace.least:
             free -= node.slots
             why = "it is of the old make, and new nodes have room for its work"
         else:

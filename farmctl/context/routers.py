@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from farmctl.context import bundle, debian, openwrt
+from farmctl.context import topics as told
 from farmctl.context.rendering import LARGEST_VALUE
 from farmctl.errors import NotPossibleError
 from farmctl.model.router import RouterValues
@@ -69,6 +70,16 @@ def differences(before: str, after: str) -> tuple[str, ...]:
     """
     old = bundle.unpack(before) if readable(before) else {}
     return changes(old, bundle.unpack(after))
+
+
+def topics(before: str, after: str) -> tuple[str, ...]:
+    """Return in words what two texts that `variable` gave differ in, such as forwards.
+
+    Empty where the first is none of those.
+    """
+    if not readable(before):
+        return ()
+    return told.topics(bundle.unpack(before), bundle.unpack(after))
 
 
 def readable(text: str) -> bool:

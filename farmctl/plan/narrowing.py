@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from farmctl.model.attributes import Attributes, Kind, Vector, digest
-from farmctl.model.steps import ChangeObject, ChangeRouter, Step
+from farmctl.model.steps import Cause, ChangeObject, ChangeRouter, Step
 from farmctl.model.view import FarmView
 from farmctl.plan import compare
 
@@ -41,9 +41,12 @@ def around(
         if not removed:
             before.append(step)
             continue
-        after.append(step)
+        # By hand the words are the other way round: what was removed is let in again.
+        comes = " removed" if step.cause is Cause.DRIFT else " added"
+        lines = tuple(line for line in step.changes if line.endswith(comes))
+        others = tuple(line for line in step.changes if line not in lines)
+        after.append(replace(step, changes=others) if added and others else step)
         if added:
-            lines = tuple(line for line in step.changes if line.endswith(" added"))
             before.append(
                 replace(
                     step,

@@ -43,6 +43,9 @@ _MAC_BYTES = 6
 
 _UNSURE = "it may run other files than its context has"
 _UNREADABLE = "its context has no files that can be read"
+_OF_NODES = ("names", "leases")
+"""What changes on a router with the nodes behind it, as `RouterFiles.topics` says."""
+
 _ONE = {"come": "comes", "go": "goes"}
 _LATER = ("SUSPENDED", "STOPPED")
 """States in which OpenNebula changes no context: the router is started first."""
@@ -63,6 +66,10 @@ class RouterFiles(Protocol):
 
     def differences(self, before: str, after: str) -> tuple[str, ...]:
         """Return the lines that differ; of an unreadable first, every line is new."""
+        ...
+
+    def topics(self, before: str, after: str) -> tuple[str, ...]:
+        """Return in words what two such texts differ in, such as forwards."""
         ...
 
     def readable(self, text: str) -> bool:
@@ -139,7 +146,8 @@ def router_steps(
     elif leaving:
         _, still = drawing.variable([*staying, *leaving])
         if shown not in {files, still}:
-            steps.before.append(change.to(still, because=_why(nodes), since=shown))
+            because = change.why(nodes, still, since=shown)
+            steps.before.append(change.to(still, because=because, since=shown))
             shown = still
         if shown != files:
             gone = [host.name for host in leaving]
@@ -149,7 +157,8 @@ def router_steps(
                 )
             )
     elif shown != files:
-        step = change.to(files, because=_why(nodes), since=shown)
+        because = change.why(nodes, files, since=shown)
+        step = change.to(files, because=because, since=shown)
         later = there.state is VmState.STOPPING or there.state_name in _LATER
         (steps.after if later else steps.before).append(step)
     return steps
@@ -219,6 +228,19 @@ class _Change:
     target: Target
     variable: str
     vm: Vm
+
+    def why(self, nodes: Sequence[Step], files: str, *, since: str) -> str:
+        """Say what makes the files others: the nodes that come, and all else."""
+        coming = sum(
+            isinstance(step, CreateNode) and step.node.role is not Role.ROUTER
+            for step in nodes
+        )
+        topics = list(self.routing.files.topics(since, files))
+        if not coming:
+            return f"{', '.join(topics) or 'its files'} changed"
+        rest = [each for each in topics if each not in _OF_NODES]
+        said = _counted(coming, "come")
+        return f"{said}; {', '.join(rest)}" if rest else said
 
     def to(
         self, files: str, *, because: str, since: str, leavers: Iterable[str] = ()
@@ -359,15 +381,6 @@ def _there(
         if isinstance(step, StartNode | AwaitNode) and step.node.role is Role.ROUTER:
             return next((vm for vm in mine.vms if vm.id == step.vm_id), None)
     return None
-
-
-def _why(nodes: Sequence[Step]) -> str:
-    """Say what makes the files others, as far as the nodes do."""
-    coming = sum(
-        isinstance(step, CreateNode) and step.node.role is not Role.ROUTER
-        for step in nodes
-    )
-    return _counted(coming, "come") if coming else "its files are drawn otherwise"
 
 
 def _counted(number: int, verb: str) -> str:

@@ -58,9 +58,12 @@ def shapes(
     """Return what a node of each pool offers, as its nodes have shown.
 
     A pool of which no node was ever seen is taken to offer whatever is asked for by
-    feature or queue: only a node can show what it has.
+    feature or queue: only a node can show what it has. A queue of a pool's name is
+    taken to be that pool's alone.
     """
     asked = frozenset().union(*(s for w in sample.waiting for s in w.features))
+    queues = frozenset().union(*(w.queues for w in sample.waiting))
+    others = frozenset(farm.pools)
     found: dict[str, NodeShape] = {}
     for name, pool in farm.pools.items():
         seen = [
@@ -87,6 +90,7 @@ def shapes(
                 slots=pool.cpus,
                 memory_mib=pool.memory,
                 features=asked,
+                queues=(queues - others) | {name},
                 most=pool.count.max,
             )
     return found

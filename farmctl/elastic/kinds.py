@@ -97,8 +97,8 @@ def after(
     for decision in decisions:
         match decision:
             case Start():
-                for number in range(decision.count):
-                    name = f"{decision.pool} to come {number}"
+                for _ in range(decision.count):
+                    name = f"to come: {len(changed)}"
                     changed[name] = NodeSample(
                         name=name,
                         pool=decision.pool,

@@ -19,7 +19,6 @@ from farmctl.model.sample import (
     Drain,
     Drainer,
     End,
-    NodeSample,
     NodeState,
     Sample,
     Start,
@@ -30,8 +29,8 @@ from farmctl.plan import document
 from farmctl.spec import Farm
 
 _UP = frozenset({VmState.RUNNING, VmState.MOVING})
-_NONE: Mapping[str, str] = {}
 _SICK = frozenset({VmState.FAILED, VmState.UNKNOWN})
+_NONE: Mapping[str, str] = {}
 
 
 def facts(farm: Farm, mine: FarmView) -> dict[str, PoolFacts]:
@@ -176,8 +175,8 @@ def by_hand(
     """Return the drains that a person has asked for, or the end of a lease.
 
     Args:
-        moving: nodes that go because of where they are, with the reason.
         sample: joined; a node that is `unwanted` is to go.
+        moving: nodes that go because of where they are, with the reason.
         all_of_them: why every node is to be drained; empty if they are not.
     """
     found: list[Decision] = []
@@ -357,8 +356,3 @@ def configured_head(mine: FarmView, configuration: str) -> bool:
     return not configuration or any(
         vm.mark.configured for vm in mine.vms if _is_up_head(vm, mine)
     )
-
-
-def states(nodes: Iterable[NodeSample]) -> dict[tuple[str, str], int]:
-    """Return how many nodes of each pool are in each state."""
-    return dict(Counter((node.pool, node.state.value) for node in nodes))

@@ -23,6 +23,7 @@ from farmctl.daemon.peers import Peers, whose
 from farmctl.daemon.rounds import FarmRounds
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.errors import CloudError, FarmctlError
+from farmctl.model.keeping import Load
 from farmctl.model.view import CloudView
 from farmctl.reconcile import World
 from farmctl.spec import Farm, canonical
@@ -111,10 +112,12 @@ class Daemon:
             view = await self._in(helpers, self._world.cloud.look)
         except CloudError as error:
             self._away(error)
+            self._say_away(str(error))
             return
         self._meters.looked(self._clock.monotonic() - began)
         if self._failures:
             tell(logging.INFO, "OpenNebula answers again")
+            self._say_away("")
         self._failures, self._looked = 0, view.at
         for path, why in await self._in(helpers, self._files.look):
             tell(logging.WARNING, "farm file refused", because=why, file=str(path))
@@ -218,7 +221,7 @@ class Daemon:
         failed = ""
         while True:
             try:
-                await self._in(helpers, self._peers.beat)
+                await self._in(helpers, lambda: self._peers.beat(self._loads()))
                 failed = ""
             except FarmctlError as error:
                 if str(error) != failed:
@@ -234,6 +237,19 @@ class Daemon:
         if self._failures == 1:
             tell(logging.WARNING, "OpenNebula is away", because=str(error))
         self._supervisor.alive(f"OpenNebula is away: {error.message}")
+
+    def _say_away(self, because: str) -> None:
+        """Let each farm's journal say since when nothing is known of it, and why."""
+        for farm in self._farms.values():
+            farm.away(because)
+
+    def _loads(self) -> dict[str, Load]:
+        """Return what the beat says of our farms."""
+        standings = {name: told.standing for name, told in [*self._told.items()]}
+        return {
+            name: Load() if (found := standings.get(name)) is None else found.load
+            for name in [*self._farms]
+        }
 
     def _show_ages(self) -> None:
         now = self._clock.now()

@@ -11,21 +11,24 @@ the farm's lock.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from farmctl.clock import Clock
 from farmctl.cloud.port import Cloud
 from farmctl.errors import CloudError, GoneError
+from farmctl.model import keeping
 from farmctl.model.attributes import Kind
+from farmctl.model.keeping import Load
 from farmctl.model.nodes import Tag
-from farmctl.model.view import CloudView, Document, Holder
+from farmctl.model.view import CloudView, Holder
 from farmctl.reconcile.identity import Life, life, myself
-from farmctl.reconcile.keepers import PREFIX
 
 _FORGOTTEN = 10
 """After so many times the silence that counts as death, a document is deleted."""
+
+_NO_FARMS: Mapping[str, Load] = {}
 
 
 class Peers:
@@ -46,8 +49,11 @@ class Peers:
         """What this daemon is called among them."""
         return self._me.nonce
 
-    def beat(self) -> None:
+    def beat(self, farms: Mapping[str, Load] = _NO_FARMS) -> None:
         """Say that we live; the first time, say who we are.
+
+        Args:
+            farms: those that we keep, for whoever looks.
 
         Raises:
             CloudError: OpenNebula was not told.
@@ -55,11 +61,12 @@ class Peers:
         if self._document_id < 0:
             self._confirmed = self._clock.monotonic()
             self._document_id = self._cloud.create(
-                Kind.DOCUMENT, f"{PREFIX}{self.name}", Tag(farm=""), {}
+                Kind.DOCUMENT, f"{keeping.PREFIX}{self.name}", Tag(farm=""), {}
             )
         self._me = replace(self._me, beat=self._me.beat + 1)
         try:
-            self._cloud.write_document(self._document_id, {"daemon": 1}, self._me)
+            said = keeping.body(farms, at=self._clock.now())
+            self._cloud.write_document(self._document_id, said, self._me)
         except GoneError:
             self._document_id = -1  # somebody took us for dead; say it anew
             raise
@@ -81,7 +88,7 @@ class Peers:
         self._looked = now
         living = {self.name}
         there = set()
-        for document, holder in _daemons(view.documents):
+        for document, holder in keeping.daemons(view.documents):
             there.add(holder.nonce)
             if holder.nonce == self.name:
                 continue
@@ -123,11 +130,3 @@ def whose(farm: str, living: Iterable[str]) -> str:
 
 def _score(name: str, farm: str) -> bytes:
     return hashlib.sha256(f"{name} {farm}".encode()).digest()
-
-
-def _daemons(documents: Iterable[Document]) -> list[tuple[Document, Holder]]:
-    return [
-        (each, each.holder)
-        for each in documents
-        if each.tag is None and each.name.startswith(PREFIX) and each.holder is not None
-    ]

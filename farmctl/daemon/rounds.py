@@ -9,23 +9,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from farmctl import reconcile
-from farmctl.daemon import batchwork, bounds, deciding, leases
+from farmctl.daemon import batchwork, bounds, deciding, leases, standings
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
+from farmctl.daemon.noting import Notes
 from farmctl.daemon.rolling import Around, Rolls
-from farmctl.daemon.seeing import Seen, Watched
+from farmctl.daemon.seeing import Seen, Watched, configuration_of
 from farmctl.daemon.telling import Teller
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.elastic.breaker import Allowed
 from farmctl.elastic.scaler import Scaler
 from farmctl.elastic.terms import Terms
-from farmctl.errors import FarmctlError, FarmLockedError, InputError
-from farmctl.model.nodes import Role
-from farmctl.model.sample import Decision, End, Keep, NodeState, Start, Verdict
-from farmctl.model.steps import CreateNode, RemoveNode
+from farmctl.errors import FarmctlError, FarmLockedError
+from farmctl.model.sample import Decision, End, Keep, NodeState, Verdict
+from farmctl.model.standing import Standing
+from farmctl.model.steps import RemoveNode
 from farmctl.model.view import CloudView, FarmView
+from farmctl.plan import document
 from farmctl.plan.document import LEARNED
 from farmctl.reconcile import Options, Outcome, Result, Wish, World
+from farmctl.reconcile.identity import myself
 from farmctl.reconcile.intent import declared_in
 from farmctl.spec import Farm
 
@@ -64,8 +67,8 @@ class FarmRounds:
         self._terms = Terms(pools=())
         self._desired: dict[str, int] = {}
         self._no_room: dict[str, tuple[float, str]] = {}
-        self._written = 0.0
-        self._worked = False
+        self._noted = Notes(every=settings.write)
+        self._me = myself(_COMMAND)
         self._warned = -1
         self._settled: tuple[object, ...] = ()
 
@@ -88,7 +91,7 @@ class FarmRounds:
         began, now = self._clock.monotonic(), self._clock.now()
         try:
             told = self._round(view, declared, stop, now, emptied)
-            self._teller.over("round failed")
+            self._teller.over("round failed", calm="rounds succeed again")
         except FarmLockedError as error:
             self._teller.state("held by somebody else", error.message)
             told = Told(farm=self.name, at=now, error=error.message)
@@ -96,6 +99,12 @@ class FarmRounds:
             self._teller.went_wrong("round failed", str(error))
             told = Told(farm=self.name, at=now, error=str(error))
         return replace(told, seconds=self._clock.monotonic() - began)
+
+    def away(self, because: str) -> None:
+        """Say that OpenNebula does not answer; with nothing, that it does again."""
+        self._teller.state(
+            "OpenNebula is away", because, calm="OpenNebula answers again"
+        )
 
     def _round(
         self,
@@ -118,8 +127,9 @@ class FarmRounds:
             options=Options(command=_COMMAND, lock_wait=0.0, stop=stop),
             now=now,
         )
+        configuration = configuration_of(self._world.guests, said)
         seen = self._watched.look(
-            farm, mine, configuration=self._configuration(said), emptied=emptied
+            farm, mine, configuration=configuration, emptied=emptied
         )
         self._say_what_is_seen(brief, seen)
         if self._ends(brief, seen):
@@ -131,8 +141,7 @@ class FarmRounds:
         batchwork.drain(seen.batch, asked, self._teller)
         batchwork.forget(seen.batch, seen.gone, self._teller)
         self._put_aside(brief, seen)
-        outcome = self._tend(brief, seen, asked, verdict.decisions)
-        return self._told(brief, seen, verdict, asked, outcome)
+        return self._carried_out(brief, seen, verdict, asked)
 
     # Deciding.
 
@@ -172,8 +181,8 @@ class FarmRounds:
         known = self._scaler
         if known is None:
             known = self._scaler = Scaler(terms)
-            document = brief.mine.document
-            kept = document.body.get(LEARNED) if document and document.body else None
+            found = brief.mine.document
+            kept = found.body.get(LEARNED) if found and found.body else None
             if kept is not None:
                 known.recall(kept)
         elif before != terms:
@@ -250,7 +259,12 @@ class FarmRounds:
             self._teller.went_wrong(f"VM {vm_id} not marked as sick", why)
 
     def _tend(
-        self, brief: Brief, seen: Seen, asked: Asked, decisions: Sequence[Decision]
+        self,
+        brief: Brief,
+        seen: Seen,
+        asked: Asked,
+        decisions: Sequence[Decision],
+        standing: Standing,
     ) -> Outcome | None:
         wish = Wish(
             declared=brief.declared,
@@ -263,7 +277,7 @@ class FarmRounds:
                 for facts in seen.facts.values()
                 for host in self._watched.breaker.shunned(facts.digest, now=brief.now)
             ),
-            notes=self._notes(brief, seen),
+            notes=self._notes(brief, standing, asked.sizes),
             rolled=self._rolls.news(),
             surge=self._rolls.surge(asked, brief.farm),
         )
@@ -299,23 +313,33 @@ class FarmRounds:
                 self._teller.over(f"no room for {pool}")
         return outcome
 
-    def _notes(self, brief: Brief, seen: Seen) -> dict[str, object]:
-        notes = dict(leases.notes(brief.lease))
-        document = brief.mine.document
-        kept = document.body.get(LEARNED) if document and document.body else None
-        if self._scaler is None:
-            return notes
-        self._worked = self._worked or bool(seen.sample.nodes or seen.sample.waiting)
-        first = not self._written
-        if first:
-            self._written = brief.now
-        due = self._worked and brief.now - self._written >= self._settings.write
-        if due:
-            self._written, self._worked = brief.now, False
-            kept = self._scaler.remember()
-        if kept is not None:
-            notes[LEARNED] = kept
-        return notes
+    def _notes(
+        self, brief: Brief, standing: Standing, sizes: Mapping[str, int]
+    ) -> dict[str, object]:
+        learned = None if self._scaler is None else self._scaler.remember
+        due = self._noted.due(brief.mine.document, standing, sizes, remember=learned)
+        return {**leases.notes(brief.lease), **due}
+
+    def _standing(
+        self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
+    ) -> Standing:
+        core = self._scaler
+        return standings.standing(
+            standings.Round(
+                now=brief.now,
+                me=self._me,
+                farm=brief.farm,
+                seen=seen,
+                verdict=verdict,
+                asked=asked,
+                watched=self._watched,
+                settings=self._settings,
+                sizes=document.sizes(brief.mine.document),
+                boot=core.learned.times().boot if core else self._settings.boot,
+                lease=brief.lease,
+                no_room=self._no_room,
+            )
+        )
 
     def _ends(self, brief: Brief, seen: Seen) -> bool:
         """End a farm whose lease is over and in which nothing is left to work."""
@@ -328,15 +352,6 @@ class FarmRounds:
         if not outcome.complete:
             self._teller.went_wrong("farm not ended", outcome.advice)
         return True
-
-    def _configuration(self, farm: Farm) -> str:
-        inside = self._world.guests
-        if inside is None:
-            return ""
-        try:
-            return inside.configuration(farm)
-        except InputError:
-            return ""  # said by the plan, with all that is wrong
 
     # Telling.
 
@@ -363,45 +378,22 @@ class FarmRounds:
                 )
             self._warned = due
 
-    def _told(
-        self,
-        brief: Brief,
-        seen: Seen,
-        verdict: Verdict,
-        asked: Asked,
-        outcome: Outcome | None,
+    def _carried_out(
+        self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
     ) -> Told:
-        limits = "; ".join(f"{p}: {why}" for p, why in sorted(asked.limits.items()))
-        starting = bool(seen.sample.waiting) or any(
-            isinstance(each, Start) for each in verdict.decisions
-        )
-        self._teller.state("not more nodes", limits if starting else "")
-        calm = [each.because for each in verdict.decisions if isinstance(each, Keep)]
-        if calm and seen.believed:
-            self._teller.state("kept", calm[0])
-        done = outcome.steps if outcome else ()
-        believed = self._watched.evidence.last
-        waiting = seen.sample.waiting
-        return Told(
-            farm=self.name,
-            at=brief.now,
-            truth=believed.taken if believed else 0.0,
-            sizes=asked.sizes,
-            states=deciding.states(seen.sample.nodes),
-            waiting=sum(each.slots * each.count for each in waiting),
-            running=sum(node.busy for node in seen.sample.nodes),
-            oldest=min((each.since for each in waiting), default=0.0),
-            decisions=verdict.decisions,
-            doubt="" if brief.farm.batch is None else self._watched.evidence.doubt,
-            never=tuple(str(each) for each in seen.never),
+        """Carry the verdict out, and tell how the farm stands."""
+        standing, before = self._standing(brief, seen, verdict, asked), self._no_room
+        outcome = self._tend(brief, seen, asked, verdict.decisions, standing)
+        self._teller.limits(asked.limits, verdict, waits=bool(seen.sample.waiting))
+        if self._no_room != before:  # of which the round knew nothing yet
+            standing = self._standing(brief, seen, verdict, asked)
+        self._teller.verdict(standing, retell=self._settings.retell)
+        return standings.told(
+            self.name,
+            standing,
+            seen,
+            verdict,
             limits=asked.limits,
-            started=sum(isinstance(each.step, CreateNode) for each in done),
-            ended=sum(
-                isinstance(each.step, RemoveNode) and each.step.role is Role.WORKER
-                for each in done
-            ),
+            done=outcome.steps if outcome else (),
             aside=len(self._watched.sickroom.since),
-            boots=seen.came_up,
-            lease_ends=brief.lease.ends if brief.lease else 0.0,
-            again=verdict.look_again,
         )

@@ -17,11 +17,12 @@ from farmctl.elastic.breaker import Breaker
 from farmctl.elastic.evidence import Evidence
 from farmctl.elastic.joining import Joined, PoolFacts, join
 from farmctl.elastic.stages import Stage, Stages
-from farmctl.errors import FarmctlError, NotPossibleError
+from farmctl.errors import FarmctlError, InputError, NotPossibleError
 from farmctl.model.guests import guests
 from farmctl.model.matching import Never, NodeShape, sort_out
 from farmctl.model.sample import Sample
 from farmctl.model.view import FarmView
+from farmctl.reconcile import Guests
 from farmctl.spec import Farm, Site
 
 _MANY = 3
@@ -101,6 +102,8 @@ class Watched:
         if raw is not None:
             self.evidence = self.evidence.see(joined.sample, now=now, running=joined.up)
         believed = raw is not None and not self.evidence.doubt
+        if not believed:  # nor is what it says of any single node: the cloud alone
+            joined = join(blank, mine, facts, emptied=emptied, aside=self.aside)
         under_way, through = deciding.coming(
             joined,
             configuration=configuration,
@@ -190,3 +193,16 @@ class Watched:
             if now - since
             >= (self._settings.care.apart if name in self._ended else longer)
         )
+
+
+def configuration_of(inside: Guests | None, farm: Farm) -> str:
+    """Return the digest of what is to be inside a farm's guests; empty if nothing is.
+
+    What is wrong in its declaration is said by the plan, with all that is wrong.
+    """
+    if inside is None:
+        return ""
+    try:
+        return inside.configuration(farm)
+    except InputError:
+        return ""

@@ -1,13 +1,16 @@
 """What is written into a farm's journal and the log: each change, and no flood.
 
 A verdict is said when it is another than the last one said, whatever its numbers are;
-what changes something is said each time.
+what changes something is said each time. How a farm stands is written down at once when
+that changes what people would do about it, and otherwise only now and then, so that a
+farm in which nothing happens writes nothing.
 """
 
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from farmctl.daemon import standings
 from farmctl.daemon.lines import tell
 from farmctl.model.sample import (
     Decision,
@@ -17,8 +20,10 @@ from farmctl.model.sample import (
     Park,
     Start,
     Undrain,
+    Verdict,
     Wake,
 )
+from farmctl.model.standing import KEY, VERDICT, Standing, as_json
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.reconcile import Journal, Outcome, Result
 
@@ -43,6 +48,8 @@ class Teller:
         self._farm = farm
         self._journal = journal
         self._said: dict[str, str] = {}
+        self._verdict: tuple[object, object] = ((), ())
+        self._at = 0.0
 
     def did(self, event: str, because: str, **values: object) -> None:
         """Say something that was done."""
@@ -104,15 +111,42 @@ class Teller:
         if outcome.stopped:
             self.went_wrong("run stopped", outcome.stopped)
 
+    def limits(
+        self, limits: Mapping[str, str], verdict: Verdict, *, waits: bool
+    ) -> None:
+        """Say why no more nodes come, by pool, while work waits for some."""
+        said = "; ".join(f"{pool}: {why}" for pool, why in sorted(limits.items()))
+        starts = any(isinstance(each, Start) for each in verdict.decisions)
+        self.state("not more nodes", said if waits or starts else "")
+
+    def verdict(self, standing: Standing, *, retell: float) -> None:
+        """Write down how the farm stands, if that is news.
+
+        Args:
+            standing: after the round.
+            retell: seconds that are between two that differ in their amounts only.
+        """
+        found = standings.grave(standing), standings.slight(standing)
+        if found == self._verdict:
+            return
+        if found[0] == self._verdict[0] and standing.at - self._at < retell:
+            return
+        self._verdict, self._at = found, standing.at
+        because = "; ".join(standing.decided) or standing.doubt
+        values = {KEY: as_json(standing)}
+        self._journal.record(self._farm, VERDICT, because, **values)
+        tell(logging.DEBUG, VERDICT, because=because, farm=self._farm)
+
     def _once(self, event: str, because: str, say: Callable[[], None]) -> None:
         shape = _NUMBERS.sub("#", because)
         if self._said.get(event) != shape:
             self._said[event] = shape
             say()
 
-    def over(self, event: str) -> None:
-        """Take note that something does not go wrong any more."""
-        self._said.pop(event, None)
+    def over(self, event: str, *, calm: str = "") -> None:
+        """Take note that something does not go wrong any more; `calm` is said then."""
+        if self._said.pop(event, None) is not None and calm:
+            self._write(logging.INFO, calm, "", {})
 
     def _bad(self, event: str, because: str, values: dict[str, object]) -> None:
         self._write(logging.WARNING, event, because, values)

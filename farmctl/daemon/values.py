@@ -8,6 +8,7 @@ from farmctl.batch import BatchSystem
 from farmctl.elastic.evidence import Care
 from farmctl.model.guests import Guest
 from farmctl.model.sample import Decision
+from farmctl.model.standing import Standing
 from farmctl.spec import Farm
 
 
@@ -49,16 +50,16 @@ class Settings:
     """For rounds under way to end after SIGTERM."""
     write: float = 600.0
     """What was learned is written into a farm's document at most this often."""
+    retell: float = 300.0
+    """How a farm stands is told again at most this often if only amounts differ."""
     no_room: float = 60.0
     """After a refusal for lack of room, nothing is asked for this long."""
+    hypervisors: float = 60.0
+    """Between two looks at which hypervisors are disabled."""
     boot: float = 300.0
     """How long a boot is taken to last until the farm's own nodes have shown it."""
     stop: float = 30.0
-    hypervisors: float = 60.0
-    """Between two looks at which hypervisors are disabled."""
     """How long an end is taken to last, likewise."""
-    joined: float = 900.0
-    """From READY until the batch system knows a node; after that it is sick."""
     kept: int = 2
     """Sick nodes of a farm that are kept for whoever looks into them."""
     quarantine: float = 3600.0
@@ -76,6 +77,7 @@ class Told:
     `waiting`, `running`: slots. `doubt`: why the last look is not believed. `never`:
     work that can never run here, a line each. `limits`: why not more, by pool. `error`:
     why the round could not be carried out, empty if it was. `again`: when to look next.
+    `standing`: all that is told of why the farm is as it is, None where nothing is.
     """
 
     farm: str
@@ -98,3 +100,4 @@ class Told:
     lease_ends: float = 0.0
     error: str = ""
     again: float = float("inf")
+    standing: Standing | None = None

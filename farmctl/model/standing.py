@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
+from farmctl.model.keeping import Load
+
 LARGEST = 4 * 1024
 """Bytes of a standing as compact JSON, at most."""
 
@@ -25,6 +27,9 @@ LONGEST = 240
 
 KEY = "standing"
 """Where the farm's document, and the journal's record of a verdict, keep it."""
+
+VERDICT = "verdict"
+"""The event under which the journal has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,17 @@ class Standing:
     boot: float = 0.0
     lease_ends: float = 0.0
     again: float = 0.0
+
+    @property
+    def load(self) -> Load:
+        """The farm's work in few numbers, as a daemon's beat tells of it."""
+        return Load(
+            waiting=self.waiting,
+            running=self.running,
+            truth=self.truth,
+            since=self.oldest,
+            limited=any(pool.limit for pool in self.pools),
+        )
 
 
 def as_json(standing: Standing) -> dict[str, Any]:

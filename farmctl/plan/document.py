@@ -4,8 +4,9 @@
 load, `wanted` how many nodes each role and pool was to have when the farm was last
 planned, `readiness` what makes each count as up, `learned` what the scaling core has
 learned of its work, `rolling` which pools' workers are on their way to another make
-(see `rolled`), `trial` how a changed playbook fared on the first worker. Keys that
-others put there are kept.
+(see `rolled`), `trial` how a changed playbook fared on the first worker,
+`standing` how the farm stood when the daemon wrote last (see `model.standing`). Keys
+that others put there are kept.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from farmctl.model.attributes import Attributes
 from farmctl.model.nodes import Readiness
+from farmctl.model.standing import KEY as STANDING
 from farmctl.model.view import Document
 
 FARM = "farm"
@@ -83,6 +85,8 @@ def differences(
             lines += _farm(before, after)
         elif key == LEARNED:
             lines.append("what was learned of its work is written down")
+        elif key == STANDING:
+            lines.append("how it stands is written down")
         elif key == ROLLING:
             lines.append("how far its rolling update is, is written down")
         elif key == TRIAL:

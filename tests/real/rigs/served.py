@@ -6,7 +6,6 @@ says, and which VMs are there.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from farmctl.cloud.opennebula import connect
+from farmctl.daemon.peers import whose
+from farmctl.journal import Journal, Record
+from farmctl.model.keeping import PREFIX
 from farmctl.model.nodes import Role, VmState
+from farmctl.model.view import CloudView
 from farmctl.testing import OpenNebula, fast_settings
 
 BIN = Path(sys.executable).parent
@@ -52,10 +56,14 @@ class Served:
             "LC_ALL": "C.UTF-8",
         }
 
-    def serve(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def serve(self, *arguments: str, machine: str = "") -> subprocess.Popen[bytes]:
+        """Start a daemon; as if on another `machine`, if one is named."""
         self._begun += 1
         log = (self.folder / f"serve{self._begun:02d}.log").open("wb")
         command = [str(BIN / "farmctl"), "serve", *arguments]
+        if machine:
+            line = f'hostname {machine} && exec "$@"'
+            command = ["unshare", "--uts", "sh", "-c", line, "sh", *command]
         with log:
             daemon = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stderr=log, stdout=log
@@ -86,14 +94,15 @@ class Served:
         return self.farmctl("ssh", "f", "head", line)
 
     def workers(self) -> dict[str, int]:
-        """Return the VM of each worker that is not on its way out."""
-        told = json.loads(self.farmctl("status", "f", "--json"))
-        (farm,) = told["farms"]
+        """Return the VM of each worker that is neither sick nor on its way out."""
+        out = {VmState.ENDING, VmState.GONE, VmState.FAILED}
         return {
-            node["name"]: node["vm_id"]
-            for node in farm["nodes"]
-            if node["role"] == Role.WORKER.value
-            and node["phase"] not in {VmState.ENDING.value, VmState.GONE.value}
+            vm.name: vm.id
+            for vm in self.look().farm("f").vms
+            if vm.tag is not None
+            and vm.tag.role is Role.WORKER
+            and vm.state not in out
+            and not vm.mark.aside
         }
 
     def jobs(self) -> dict[str, tuple[str, int, str]]:
@@ -111,6 +120,29 @@ class Served:
                     fields.get("NodeList", ""),
                 )
         return found
+
+    def journal(self, event: str) -> list[Record]:
+        """Return what the farm's journal says of something, the oldest first."""
+        folder = self.folder / "state" / "farmctl" / "journal"
+        kept = Journal(folder, now=time.time, warn=print)
+        return [each for each in kept.read("f") if each.event == event]
+
+    def owner(self) -> subprocess.Popen[bytes]:
+        """Return the daemon that has the farm, as all of them reckon."""
+        holders = {
+            each.holder.nonce: each.holder.pid
+            for each in self.look().documents
+            if each.name.startswith(PREFIX) and each.holder is not None
+        }
+        pids = {each.pid: each for each in self.daemons}
+        living = [nonce for nonce, pid in holders.items() if pid in pids]
+        return pids[holders[whose("f", living)]]
+
+    def look(self) -> CloudView:
+        """Return what the cloud shows, asked past any proxy."""
+        cloud = connect(self.cloud.endpoint, str(self.cloud.auth_file))
+        with contextlib.closing(cloud):
+            return cloud.look()
 
     def log(self) -> str:
         return "".join(

@@ -42,6 +42,14 @@ Kept: TypeAlias = "Step | None"
 TOO_LARGE = "too large: "
 """What the subject of a note begins with that says why a pool gets no node at all."""
 
+AT_ONCE = 20
+"""Nodes that are configured in one run: as many as Ansible takes at once.
+
+A farm that is being configured is locked, as two who change its router and its nodes
+at the same time would be in each other's way; nothing is started for it meanwhile. So
+a run has to be short: the next one begins after another look at what waits.
+"""
+
 _NOTHING = Avoid()
 _STALE_LOCK = 60.0
 """Seconds after which a lock on a farm that needs nothing may be a dead one's."""
@@ -276,9 +284,15 @@ def _may_be_replaced(step: ReplaceNode, mine: FarmView) -> bool:
 
 
 def _ready_ones(step: ConfigureNodes, mine: FarmView) -> ConfigureNodes | None:
+    """Leave out who is not ready, and who would make the run a long one.
+
+    The head comes first: the others join what it has.
+    """
     ready = {_name(vm) for vm in mine.vms if _is_ready(vm, mine)}
-    names = tuple(name for name in step.names if name in ready)
-    return replace(step, names=names) if names else None
+    head = node_name(mine.farm, Role.HEAD)
+    names = [name for name in step.names if name in ready]
+    names.sort(key=lambda name: name != head)
+    return replace(step, names=tuple(names[:AT_ONCE])) if names else None
 
 
 def _on_trial(

@@ -9,7 +9,18 @@ from rig import Record, farm_of, problems, settled
 
 from farmctl.model.guests import GuestProgress
 from farmctl.model.steps import ConfigureNodes
-from farmctl.reconcile import Options, Result, apply, destroy, make_plan, scale, status
+from farmctl.reconcile import (
+    Options,
+    Result,
+    Wish,
+    apply,
+    destroy,
+    make_plan,
+    scale,
+    status,
+    tend,
+    tending,
+)
 
 ALL = ["alice-head", "alice-router", "alice-wn-001", "alice-wn-002"]
 
@@ -146,6 +157,24 @@ def test_a_worker_whose_head_is_not_ready_is_not_put_aside(
     assert step.reason.endswith("The head is not ready, so no worker was put aside.")
     aside = [vm.name for vm in world.cloud.look().farm("alice").vms if vm.mark.aside]
     assert aside == ["alice-head"]
+
+
+def test_a_watched_farm_is_configured_a_few_nodes_at_a_time_its_head_first(
+    inside, insides, monkeypatch
+):
+    monkeypatch.setattr(tending, "AT_ONCE", 3)
+    apply(inside, farm_of("alice"))
+    insides.lines  # noqa: B018 - begin again
+    insides.digest = "two"
+    wish = Wish(sizes={"wn": 2})
+    runs = []
+    for _ in range(3):
+        tend(inside, "alice", inside.cloud.look(), wish, Options())
+        runs += filter(None, [done_to(insides)])
+    assert [len(run) for run in runs] == [3, 1]
+    assert "alice-head" in runs[0]
+    assert sorted(name for run in runs for name in run) == ALL
+    assert tend(inside, "alice", inside.cloud.look(), wish, Options()).steps == ()
 
 
 def test_what_others_marked_meanwhile_stays(make_world, own, tmp_path):

@@ -104,6 +104,8 @@ class Watched:
         believed = raw is not None and not self.evidence.doubt
         if not believed:  # nor is what it says of any single node: the cloud alone
             joined = join(blank, mine, facts, emptied=emptied, aside=self.aside)
+        if not believed:  # nor is what it says of any single node: the cloud alone
+            joined = join(blank, mine, facts, emptied=emptied, aside=self.aside)
         under_way, through = deciding.coming(
             joined,
             configuration=configuration,

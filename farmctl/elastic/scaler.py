@@ -11,6 +11,7 @@ is kept as long as the bursts it would catch are worth more than its slots. Ever
 comes from the measured times and the farm's price of waiting.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
@@ -142,7 +143,7 @@ class Scaler:
             if not kind.whole:
                 mine = replace(terms, pools=kind.pools)
                 out = look(kinds.of(sample, kind), mine, times, self.runtimes)
-            more: list[Decision] = [*taken_back(out, self._surplus)]
+            more: list[Decision] = [*taken_back(out, self._room)]
             if not more:
                 more, soon = self._grow(out, sample, times, kind)
                 again = min(again, soon)
@@ -211,13 +212,16 @@ class Scaler:
         found: list[Decision] = []
         again = inf
         found.extend(self._away(out, node, times) for node in out.drained)
-        for node in out.idle:
+        leaving = Counter[str]()
+        for node in reversed(out.idle):
             if node.stale or node.unwanted:
                 why = "its image is old" if node.stale else "its hypervisor is emptied"
-                found.append(Drain(node=node.name, because=f"empty, and {why}"))
-            elif self._surplus(out, node):
+            elif self._room(out, node.pool) + leaving[node.pool] < 0:
                 why = "there are more than the most allowed"
-                found.append(Drain(node=node.name, because=f"empty, and {why}"))
+            else:
+                continue
+            leaving[node.pool] += 1
+            found.append(Drain(node=node.name, because=f"empty, and {why}"))
         gone = {decision.node for decision in found if isinstance(decision, Drain)}
         found.extend(going(out))
         for node in out.standby:
@@ -292,7 +296,7 @@ class Scaler:
         return low, pays
 
     def _away(self, out: Outlook, node: NodeSample, times: Times) -> Decision:
-        fit = not (node.stale or node.unwanted or self._surplus(out, node))
+        fit = not (node.stale or node.unwanted or self._room(out, node.pool) < 0)
         if fit and self._parks(out, times, node.pool):
             return Park(
                 node=node.name,
@@ -376,10 +380,11 @@ class Scaler:
                     return True
         return False
 
-    def _surplus(self, out: Outlook, node: NodeSample) -> bool:
-        pool = self._pools.get(node.pool)
+    def _room(self, out: Outlook, name: str) -> int:
+        """Return how many more nodes a pool may have; negative if it has too many."""
+        pool = self._pools.get(name)
         most = 0 if pool is None else pool.most + pool.surge
-        return pool is None or out.live_by_pool.get(node.pool, 0) > most
+        return most - out.live_by_pool.get(name, 0)
 
     def _bound(self, out: Outlook, node: NodeSample, gone: set[str]) -> bool:
         pool = self._pools.get(node.pool)

@@ -10,6 +10,7 @@ import fcntl
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from farmctl.errors import BatchAwayError
@@ -49,7 +50,7 @@ class Pretend:
             ]
 
     def set(self, **values):
-        """Let something go wrong, or right again: `fault` is away, empty or few."""
+        """Let something go wrong, or right again: `fault` is how."""
         with self._state() as state:
             state.update(values)
 
@@ -87,6 +88,8 @@ class Pretend:
             return Sample(taken=now, nodes=tuple(bare))
         if fault == "few":
             nodes = nodes[: len(nodes) // 2]
+        if fault == "aside":
+            nodes = [replace(each, state=NodeState.ASIDE) for each in nodes]
         shapes = {}
         for job in queue:
             shapes.setdefault((job["owner"], job["slots"]), []).append(job["since"])

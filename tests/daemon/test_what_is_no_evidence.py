@@ -17,7 +17,7 @@ def settled(bench, name, queue, count):
     )
 
 
-@pytest.mark.parametrize("fault", ["away", "empty", "few", "no jobs"])
+@pytest.mark.parametrize("fault", ["away", "empty", "few", "aside", "no jobs"])
 def test_no_node_with_a_job_goes_on_a_wrong_look(bench, name, fault):
     queue = bench.make(name)
     queue.submit(4, seconds=6.0)

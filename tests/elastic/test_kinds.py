@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from farmctl.elastic.terms import Pool
-from farmctl.model.sample import Drainer, NodeState, Start, Undrain, Waiting
+from farmctl.model.sample import Drain, Drainer, NodeState, Start, Undrain, Waiting
 
 WN = Pool(name="wn", slots=2, most=4, memory_mib=600)
 BIG = Pool(name="big", slots=4, most=2, memory_mib=1500)
@@ -69,3 +69,22 @@ def test_a_drain_is_not_taken_back_for_work_that_the_node_cannot_run(
     tied = replace(shown, waiting=(work(4, pools={"big"}),))
     found = scaler(pools=(WN, BIG)).decide(tied).decisions
     assert [type(each) for each in found] == [Start]
+
+
+def test_of_too_many_nodes_only_those_beyond_the_most_are_drained(scaler, sample, node):
+    core = scaler(pools=(WN,))
+    idle = [node(f"wn-{n}", slots=2, joined=float(n)) for n in range(1, 7)]
+    found = core.decide(sample(6, *idle)).decisions
+    gone = [each.node for each in found if isinstance(each, Drain)]
+    assert gone == ["wn-6", "wn-5"]
+
+
+def test_a_drain_is_not_taken_back_beyond_the_most(scaler, sample, node):
+    core = scaler(pools=(WN,))
+    busy = [node(f"wn-{n}", slots=2, busy=2) for n in range(1, 4)]
+    drained = [
+        node(f"wn-{n}", slots=2, state=NodeState.DRAINING, drained_by=Drainer.US)
+        for n in (4, 5, 6)
+    ]
+    found = core.decide(sample(5, *busy, *drained, waiting=9)).decisions
+    assert [each.node for each in found if isinstance(each, Undrain)] == ["wn-4"]

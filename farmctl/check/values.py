@@ -125,10 +125,11 @@ def summary(report: Report) -> Sequence[str]:
     """Return the sentences that close a check."""
     faults, left = report.of(Verdict.FAULT), report.of(Verdict.UNSEEN)
     looked = len(report.of(Verdict.GOOD)) + len(faults)
+    one = len(faults) == 1
     said = [
-        f"{len(faults)} of {looked} findings are faults."
+        f"{len(faults)} of {looked} findings {'is a fault' if one else 'are faults'}."
         if faults
-        else f"No fault in {looked} findings."
+        else f"No fault in {looked} finding{'' if looked == 1 else 's'}."
     ]
     if left:
         by_reason: dict[str, list[str]] = {}

@@ -84,6 +84,7 @@ class _Inside:
     nodes: dict[str, NodeState] = field(default_factory=dict)
     busy: dict[str, float] = field(default_factory=dict)
     guests: dict[str, str] = field(default_factory=dict)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class FarmBoard:
@@ -193,8 +194,7 @@ class FarmBoard:
                         host=node.host,
                         began=node.began,
                     )
-                style = "warn" if result == "skipped" else "failed"
-                return f"{subject} {_said(result)}: {reason}", style
+                return self._said_failed(subject, result, reason)
             case GuestProgress():
                 return self._guest(event)
             case Retrying(subject=subject, reason=reason):
@@ -233,6 +233,21 @@ class FarmBoard:
         if said or not self._chatty or seconds < 0:
             return None
         return f"{self.farm}: {text}", "warn"
+
+    def _said_failed(
+        self, subject: str, result: str, reason: str
+    ) -> tuple[str, str] | None:
+        """Tell the first node that a reason hits, and of the others that there are."""
+        style = "warn" if result == "skipped" else "failed"
+        told = self._inside.reasons
+        told[result, reason] += 1
+        match told[result, reason]:
+            case 1:
+                return f"{subject} {_said(result)}: {reason}", style
+            case 2:
+                return f"{subject} {_said(result)} too, and maybe more of them", style
+            case _:
+                return None  # how many there are, the end tells
 
     def _said_done(
         self, step: Step, subject: str, seconds: float

@@ -53,11 +53,16 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def yes_option(function: F) -> F:
+    """Offer `--yes`."""
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(function)
+
+
 def run_options(function: F) -> F:
-    """Offer what all commands that change a farm have in common."""
+    """Offer what all commands that make nodes have in common."""
     for option in reversed(
         (
-            click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+            yes_option,
             click.option(
                 "--wait/--no-wait",
                 default=True,

@@ -207,7 +207,7 @@ class OpenSsh:
                 self._hang_up(guest)
             raise UnreachableError(
                 f"{guest.name} did not answer `{_shown(command)}` within "
-                f"{timeout:g} s.",
+                f"{max(1, round(timeout))} s.",
                 hint="It may be going on there.",
             ) from error
         except processes.TooMuchError as error:

@@ -223,3 +223,25 @@ def test_many_threads_tell_at_once(board):
     shot = board.snapshot()
     assert shot.done == 100
     assert shot.phases == {Phase.READY: 100}
+
+
+def test_one_reason_for_many_nodes_is_told_once(board, said):
+    steps = [node(f"taf-wn-{number:03d}") for number in range(1, 98)]
+    begin(board, *steps)
+    for step in steps:
+        name = step.node.name
+        board.tell(StepStarted(step=step, subject=name))
+        board.tell(
+            StepFailed(
+                step=step,
+                subject=name,
+                result="skipped",
+                reason="it may work",
+                seconds=1,
+            )
+        )
+    assert said == [
+        "taf-wn-001 was left as it is: it may work",
+        "taf-wn-002 was left as it is too, and maybe more of them",
+    ]
+    assert board.snapshot().failed == 97

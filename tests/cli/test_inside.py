@@ -177,7 +177,7 @@ def test_a_report_tells_faults_and_sums_up_the_rest(capsys):
         "  ✓  names                     names resolve both ways, those outside too (2)",
         "  ?  size   wn-001 and wn-002  not checked: a container",
         "",
-        "1 of 5 findings are faults.",
+        "1 of 5 findings is a fault.",
         "Not checked: size: a container.",
         "Left out, as asked: batch.",
     ]

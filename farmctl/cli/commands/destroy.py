@@ -10,9 +10,9 @@ from farmctl.cli.changing import Change, Wishes, carry_out
 from farmctl.cli.options import (
     complete_farm,
     json_option,
-    run_options,
     site_file,
     site_option,
+    yes_option,
 )
 from farmctl.cli.text import counted
 from farmctl.reconcile import Options, Outcome, World, make_destroy_plan
@@ -27,22 +27,22 @@ Examples:
 """
 )
 @click.argument("farm", shell_complete=complete_farm)
-@run_options
+@yes_option
 @json_option
 @site_option
 def command(
     farm: str,
-    timeout: float | None,
     own_site: str | None,
     *,
     yes: bool,
-    wait: bool,
     as_json: bool,
 ) -> None:
     """End FARM, all of it, in order, whatever works in it.
 
-    Asks first. Afterwards the cloud is looked at once more: what refuses to go is
-    named, and the next destroy goes on with it. A farm that is not there is no error.
+    Asks first, and stays until the last VM has ended: what belongs to a farm can only
+    be deleted once nothing uses it any more. Afterwards the cloud is looked at once
+    more: what refuses to go is named, and the next destroy goes on with it. A farm that
+    is not there is no error.
 
     Exit status: 0 nothing of it is left, 1 something is, 2 usage, 130 interrupted.
     """
@@ -61,7 +61,5 @@ def command(
         tasks={farm: task},
         question=f"End {farm} with its {counted(nodes, 'node')} for good?",
     )
-    wishes = Wishes(
-        yes=yes, wait=wait, timeout=timeout, interrupt=True, as_json=as_json
-    )
+    wishes = Wishes(yes=yes, wait=True, timeout=None, interrupt=True, as_json=as_json)
     carry_out(site, change, wishes)

@@ -12,11 +12,11 @@ from farmctl.errors import NotPossibleError
 from farmctl.model.nodes import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from farmctl.assembly.guests import SiteGuests
     from farmctl.batch import BatchSystem
-    from farmctl.model.guests import Guest
+    from farmctl.model.guests import Guest, Shell
     from farmctl.spec import Farm
     from farmctl.ssh import OpenSsh
 
@@ -45,9 +45,10 @@ class SiteBatches:
             return known[2]
         if known is not None:
             known[1].close()
-        make = _maker(farm)
+        if why := refusal(farm.batch):
+            raise NotPossibleError(why)
         shell = self._way.shell(farm.name, needed)
-        batch = make(shell, head)
+        batch = made(farm, shell, head)
         with self._guard:
             self._open[farm.name] = (needed, shell, batch)
         return batch
@@ -61,16 +62,39 @@ class SiteBatches:
             shell.close()
 
 
-def _maker(farm: "Farm") -> "Callable[[OpenSsh, Guest], BatchSystem]":
-    """Return what makes the batch system that the farm's file names."""
-    from farmctl.batch.commands import OnGuest  # noqa: PLC0415 - when needed
-    from farmctl.batch.slurm import Slurm  # noqa: PLC0415 - likewise
+def refusal(kind: str | None) -> str:
+    """Return why a batch system of this kind cannot be followed; nothing if it can."""
+    if kind in (None, "slurm", "gridengine"):
+        return ""
+    return (
+        "farmctl serve cannot follow HTCondor's queue: its bindings ask the collector "
+        "and the schedd themselves, and neither can be reached from outside the farm."
+    )
 
-    if farm.batch != "slurm":
-        raise NotPossibleError(f"farmctl serve cannot follow a {farm.batch} queue yet.")
 
-    def slurm(shell: "OpenSsh", head: "Guest") -> "BatchSystem":
-        commands = OnGuest(shell=shell, guest=head)
-        return Slurm(commands, now=SystemClock().now, timeout=PATIENCE)
+def made(farm: "Farm", shell: "Shell", head: "Guest") -> "BatchSystem":
+    """Return the batch system that the farm's file names, asked on its head.
 
-    return slurm
+    Raises:
+        NotPossibleError: it cannot be asked there.
+    """
+    from farmctl.batch.commands import (  # noqa: PLC0415 - when needed
+        InLoginShell,
+        OnGuest,
+    )
+
+    commands = OnGuest(shell=shell, guest=head)
+    clock = SystemClock().now
+    match farm.batch:
+        case "slurm":
+            from farmctl.batch.slurm import Slurm  # noqa: PLC0415 - when needed
+
+            return Slurm(commands, now=clock, timeout=PATIENCE)
+        case "gridengine":
+            from farmctl.batch.gridengine import (  # noqa: PLC0415 - likewise
+                GridEngine,
+            )
+
+            return GridEngine(InLoginShell(commands), now=clock, timeout=PATIENCE)
+        case _:
+            raise NotPossibleError(refusal(farm.batch))

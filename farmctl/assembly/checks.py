@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from farmctl.clock import SystemClock
 from farmctl.errors import FarmctlError, NotPossibleError
 from farmctl.model.nodes import Role
 
@@ -68,8 +67,7 @@ def _sampling(
     expected: "Expected", shell: "OpenSsh | None"
 ) -> "Callable[[], Sample] | None":
     """Return what reads the farm's batch system; None if nothing can."""
-    kind = expected.farm.batch
-    if shell is None or kind is None:
+    if shell is None or expected.farm.batch is None:
         return None
 
     def read() -> "Sample":
@@ -78,12 +76,8 @@ def _sampling(
             raise NotPossibleError(
                 "The head, which has the batch system, does not run."
             )
-        if kind != "slurm":
-            raise NotPossibleError(f"farmctl cannot read {kind} yet.")
-        from farmctl.batch.commands import OnGuest  # noqa: PLC0415 - when needed
-        from farmctl.batch.slurm import Slurm  # noqa: PLC0415 - likewise
+        from farmctl.assembly.batches import made  # noqa: PLC0415 - when needed
 
-        commands = OnGuest(shell=shell, guest=head)
-        return Slurm(commands, now=SystemClock().now).sample()
+        return made(expected.farm, shell, head).sample()
 
     return read

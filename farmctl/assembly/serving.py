@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farmctl.assembly import worlds
-from farmctl.errors import InputError
+from farmctl.errors import InputError, Mistake
 
 if TYPE_CHECKING:
     from farmctl.daemon import Daemon, Meters, Settings
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds for which a call that OpenNebula does not answer is repeated: the next look
 comes anyway."""
+
+
+def _unserved(farm: "Farm") -> list[Mistake]:
+    """Return what is said of a farm whose batch system nobody here can follow."""
+    from farmctl.assembly.batches import refusal  # noqa: PLC0415 - when needed
+
+    why = refusal(farm.batch)
+    if not why:
+        return []
+    line, column = farm.origin.place("batch")
+    return [
+        Mistake(
+            file=farm.origin.file or f"farm {farm.name}",
+            line=line,
+            column=column,
+            path="batch",
+            message=why,
+            hint="Size this farm with farmctl apply and farmctl scale.",
+        )
+    ]
 
 
 @contextmanager
@@ -43,7 +63,7 @@ def daemon(
         from farmctl.spec import check, read_farm  # noqa: PLC0415 - pydantic is heavy
 
         farm = read_farm(path)
-        mistakes = check(farm, site)
+        mistakes = [*check(farm, site), *_unserved(farm)]
         if mistakes:
             raise InputError(mistakes)
         return farm

@@ -45,6 +45,21 @@ class OnGuest:
             ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class InLoginShell:
+    """Runs programs with what the profile sets, such as GridEngine's SGE_ROOT.
+
+    Where a program comes from is often said there alone, and a command over SSH does
+    not read it.
+    """
+
+    commands: Commands
+
+    def run(self, command: Sequence[str], *, timeout: float) -> Ran:
+        within = ["sh", "-lc", 'exec "$@"', "sh", *command]
+        return self.commands.run(within, timeout=timeout)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnThisMachine:
     """Runs programs here: farmctl serves on the head itself, or beside it.

@@ -120,11 +120,11 @@ class Machine:
 class Machines:
     """A head and its workers on one bridge, which lives in the head's network."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, workers: int, *, pool: str = "wn") -> None:
+        self.folder, self.pool = folder, pool
         hosts = folder / "hosts"
         lines = ["127.0.0.1 localhost", f"{HEAD} head"]
-        lines += [f"{NETWORK}.{n} wn-{n:03d}" for n in range(1, workers + 1)]
+        lines += [f"{NETWORK}.{n} {pool}-{n:03d}" for n in range(1, workers + 1)]
         hosts.write_text("\n".join(lines) + "\n")
         self._hosts = hosts
         self.all: list[Machine] = []
@@ -137,8 +137,8 @@ class Machines:
         )  # fmt: skip
 
     def worker(self, number: int) -> Machine:
-        """Make `wn-NNN` and plug it in."""
-        name, address = f"wn-{number:03d}", f"{NETWORK}.{number}"
+        """Make `POOL-NNN` and plug it in."""
+        name, address = f"{self.pool}-{number:03d}", f"{NETWORK}.{number}"
         machine = Machine(name, address, self._hosts)
         self.all.append(machine)
         link = f"v{number}-{len(self.all)}"

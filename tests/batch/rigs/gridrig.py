@@ -47,7 +47,7 @@ report_variables NONE
 class GridRig:
     """GridEngine in a scratch folder, without execution hosts at first."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, workers: int, *, pool: str = "wn") -> None:
         self.folder = folder
         root = folder / "root"
         common = root / "default" / "common"
@@ -75,7 +75,7 @@ class GridRig:
         }
         subprocess.run(["chown", "-R", "sgeadmin:sgeadmin", str(folder)], check=True)
         self._spool()
-        self.machines = Machines(folder, workers)
+        self.machines = Machines(folder, workers, pool=pool)
         self.head = self.machines.head
         self.nodes: dict[int, Machine] = {}
         self.start_master()

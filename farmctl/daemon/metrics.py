@@ -94,6 +94,18 @@ class Meters:
             ["farm"],
             registry=registry,
         )
+        self._rolling = Gauge(
+            "farmctl_rolling_nodes",
+            "Workers of a pool that rolls, of the old make and of the new one",
+            ["farm", "pool", "make"],
+            registry=registry,
+        )
+        self._refused = Gauge(
+            "farmctl_make_refused",
+            "1 where what a pool is declared to be made of was given up",
+            ["farm", "pool"],
+            registry=registry,
+        )
         self._decisions = Counter(
             "farmctl_decisions", "Decisions", ["farm", "what"], registry=registry
         )
@@ -191,6 +203,13 @@ class Meters:
         self._clear(self._limited, farm)
         for pool in told.limits:
             self._limited.labels(farm, pool).set(1)
+        self._clear(self._refused, farm)
+        for pool in told.refused:
+            self._refused.labels(farm, pool).set(1)
+        self._clear(self._rolling, farm)
+        for pool, (new, all_of_them) in told.rolling.items():
+            self._rolling.labels(farm, pool, "new").set(new)
+            self._rolling.labels(farm, pool, "old").set(all_of_them - new)
         if told.lease_ends:
             self._lease.labels(farm).set(told.lease_ends)
         for decision in told.decisions:
@@ -202,7 +221,13 @@ class Meters:
     def forget(self, farms: Iterable[str]) -> None:
         """Show nothing more of farms that are not ours."""
         for farm in farms:
-            for meter in (self._nodes, self._sizes, self._demand, self._limited):
+            for meter in (
+                self._nodes,
+                self._sizes,
+                self._demand,
+                self._limited,
+                self._rolling,
+            ):
                 self._clear(meter, farm)
             for meter in (
                 self._oldest,
@@ -211,6 +236,7 @@ class Meters:
                 self._aside,
                 self._never,
                 self._lease,
+                self._refused,
             ):
                 self._clear(meter, farm)
 

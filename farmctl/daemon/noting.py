@@ -47,7 +47,8 @@ class Notes:
         if not self._written:
             self._written = now
         noted = document.sizes(found)
-        changes = any(noted.get(pool) != size for pool, size in sizes.items())
+        # A pool of fixed size is not noted: its file says it.
+        changes = any(noted.get(pool, size) != size for pool, size in sizes.items())
         time = now - self._written >= self._every
         learns = remember is not None and self._worked and (changes or time)
         follows = remember is not None or bool(standing.doubt)

@@ -13,6 +13,7 @@ from farmctl.batch import BatchSystem
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.seeing import Seen
 from farmctl.daemon.telling import Teller
+from farmctl.daemon.values import Told
 from farmctl.elastic import proofs, rolling
 from farmctl.elastic.breaker import Breaker
 from farmctl.elastic.limits import bounded
@@ -281,17 +282,14 @@ class Rolls:
 
     # Telling.
 
-    def shares(self, mine: FarmView) -> dict[str, tuple[int, int]]:
-        """Return, by rolling pool, how many nodes are of the new make, and of all."""
-        return {
-            pool: (each.new, each.of)
-            for pool, each in counted(self._rolling, mine).items()
-        }
-
-    @property
-    def words(self) -> dict[str, str]:
-        """Where each roll stands."""
-        return {pool: each.because for pool, each in self._next.items()}
+    def told(self, told: Told, mine: FarmView) -> Told:
+        """Return what a round tells, with how far the rolls are."""
+        far = counted(self._rolling, mine)
+        return replace(
+            told,
+            rolling={pool: (each.new, each.of) for pool, each in far.items()},
+            refused=frozenset(self._rolling.refused),
+        )
 
     def _say_begun(self, pool: str, roll: Roll) -> None:
         event = "rolling back" if roll.back else "rolling"

@@ -14,8 +14,10 @@ from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
 from farmctl.daemon.noting import Notes
 from farmctl.daemon.rolling import Around, Rolls
+from farmctl.daemon.room import Room
 from farmctl.daemon.seeing import Seen, Watched, configuration_of
 from farmctl.daemon.telling import Teller
+from farmctl.daemon.trials import Trials
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.elastic.breaker import Allowed
 from farmctl.elastic.scaler import Scaler
@@ -63,10 +65,11 @@ class FarmRounds:
         self._watched = Watched(world.site, batches, settings, world.clock)
         self._teller = Teller(name, world.journal)
         self._rolls = Rolls(self._teller)
+        self._trials = Trials(self._teller)
         self._scaler: Scaler | None = None
         self._terms = Terms(pools=())
         self._desired: dict[str, int] = {}
-        self._no_room: dict[str, tuple[float, str]] = {}
+        self._room = Room(self._teller, seconds=settings.no_room)
         self._noted = Notes(every=settings.write)
         self._me = myself(_COMMAND)
         self._warned = -1
@@ -131,6 +134,7 @@ class FarmRounds:
         seen = self._watched.look(
             farm, mine, configuration=configuration, emptied=emptied
         )
+        self._trials.see(mine, seen, configuration=configuration, now=now)
         self._say_what_is_seen(brief, seen)
         if self._ends(brief, seen):
             return Told(farm=self.name, at=now)
@@ -167,7 +171,7 @@ class FarmRounds:
         )
         verdict = core.decide(self._rolls.masked(seen.sample))
         breaker = self._watched.breaker
-        around = Around(brief.farm, core, breaker, self._no_room)
+        around = Around(brief.farm, core, breaker, self._room.lacking)
         verdict = self._rolls.decide(verdict, seen, around)
         hand = deciding.by_hand(seen.sample, moving=seen.moving)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
@@ -201,7 +205,7 @@ class FarmRounds:
         if brief.lease is not None and brief.lease.over(now):
             none = Allowed(count=0, because=_LEASE_OVER)
             allowed = dict.fromkeys(seen.facts, none)
-        for pool, (until, why) in self._no_room.items():
+        for pool, (until, why) in self._room.lacking.items():
             if now < until and pool in allowed and allowed[pool].count != 0:
                 allowed[pool] = Allowed(count=0, until=until, because=why)
         return allowed
@@ -280,6 +284,7 @@ class FarmRounds:
             notes=self._notes(brief, standing, asked.sizes),
             rolled=self._rolls.news(),
             surge=self._rolls.surge(asked, brief.farm),
+            trial=self._trials.allowed,
         )
         looked = (brief.mine, brief.view.images, brief.view.user, wish)
         if looked == self._settled:
@@ -292,25 +297,13 @@ class FarmRounds:
             self._settled = looked
         self._teller.outcome(outcome, asked.going, decisions)
         self._rolls.made(outcome)
+        self._trials.done(outcome)
         self._watched.ended(
             each.subject
             for each in outcome.of(Result.DONE)
             if isinstance(each.step, RemoveNode)
         )
-        ended = any(isinstance(each.step, RemoveNode) for each in outcome.steps)
-        self._no_room = {
-            pool: known
-            for pool, known in self._no_room.items()
-            if known[0] > brief.now and not ended
-        }
-        until = brief.now + self._settings.no_room
-        for pool in brief.farm.pools:
-            why = reconcile.room_lacking(outcome.plan, pool)
-            if why:
-                self._no_room[pool] = (until, why)
-                self._teller.went_wrong(f"no room for {pool}", why)
-            elif outcome.plan.steps:
-                self._teller.over(f"no room for {pool}")
+        self._room.see(outcome, brief.farm.pools, now=brief.now)
         return outcome
 
     def _notes(
@@ -318,7 +311,8 @@ class FarmRounds:
     ) -> dict[str, object]:
         learned = None if self._scaler is None else self._scaler.remember
         due = self._noted.due(brief.mine.document, standing, sizes, remember=learned)
-        return {**leases.notes(brief.lease), **due}
+        tried = self._trials.notes(brief.mine)
+        return {**leases.notes(brief.lease), **due, **tried}
 
     def _standing(
         self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
@@ -337,7 +331,7 @@ class FarmRounds:
                 sizes=document.sizes(brief.mine.document),
                 boot=core.learned.times().boot if core else self._settings.boot,
                 lease=brief.lease,
-                no_room=self._no_room,
+                no_room=self._room.lacking,
             )
         )
 
@@ -382,13 +376,14 @@ class FarmRounds:
         self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
     ) -> Told:
         """Carry the verdict out, and tell how the farm stands."""
-        standing, before = self._standing(brief, seen, verdict, asked), self._no_room
+        before = self._room.lacking
+        standing = self._standing(brief, seen, verdict, asked)
         outcome = self._tend(brief, seen, asked, verdict.decisions, standing)
         self._teller.limits(asked.limits, verdict, waits=bool(seen.sample.waiting))
-        if self._no_room != before:  # of which the round knew nothing yet
+        if self._room.lacking != before:  # of which the round knew nothing yet
             standing = self._standing(brief, seen, verdict, asked)
         self._teller.verdict(standing, retell=self._settings.retell)
-        return standings.told(
+        told = standings.told(
             self.name,
             standing,
             seen,
@@ -397,3 +392,4 @@ class FarmRounds:
             done=outcome.steps if outcome else (),
             aside=len(self._watched.sickroom.since),
         )
+        return self._rolls.told(told, brief.mine)

@@ -77,6 +77,8 @@ class Told:
     `waiting`, `running`: slots. `doubt`: why the last look is not believed. `never`:
     work that can never run here, a line each. `limits`: why not more, by pool. `error`:
     why the round could not be carried out, empty if it was. `again`: when to look next.
+    `rolling`: of each pool that rolls, how many nodes are of the new make, and of all;
+    `refused`: pools whose declared make was given up.
     `standing`: all that is told of why the farm is as it is, None where nothing is.
     """
 
@@ -98,6 +100,8 @@ class Told:
     aside: int = 0
     boots: tuple[float, ...] = ()
     lease_ends: float = 0.0
+    rolling: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
     error: str = ""
     again: float = float("inf")
     standing: Standing | None = None

@@ -8,7 +8,7 @@ Killed in between, the next run finds the old context and puts the same files in
 again, which changes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -210,13 +210,12 @@ def configure(
     if targets:
         run.gate()
         try:
-            told = inside.configure(
-                farm,
-                guests(seen),
-                frozenset(targets),
-                run.world.progress.tell,
-                give_up,
-            )
+
+            def these(names: frozenset[str]) -> Mapping[str, str]:
+                told = run.world.progress.tell
+                return inside.configure(farm, guests(seen), names, told, give_up)
+
+            told = _one_first(farm, targets, these)
         except FarmctlError as error:
             raise GuestError(error.message, hint=error.hint) from error
         troubles = {
@@ -241,6 +240,30 @@ def configure(
             "apply does it.",
         )
     return Configured(result=Result.DONE)
+
+
+def _one_first(
+    farm: Farm,
+    targets: Mapping[str, Vm],
+    configure: Callable[[frozenset[str]], Mapping[str, str]],
+) -> Mapping[str, str]:
+    """Configure some guests; what changes on workers is tried on one of them first.
+
+    The head and the router go with that one: its play may rest on theirs.
+    """
+    changed = sorted(
+        name
+        for name, vm in targets.items()
+        if vm.tag is not None and vm.tag.role is Role.WORKER and vm.mark.configured
+    )
+    later = frozenset(changed[1:]) if farm.batch else frozenset()
+    told = dict(configure(frozenset(targets) - later))
+    if not later:
+        return told
+    if told.get(changed[0], "it was not come to"):
+        said = f"it keeps what it has, as {changed[0]}, tried first, failed"
+        return told | dict.fromkeys(later, said)
+    return told | dict(configure(later))
 
 
 def is_ready(vm: Vm, seen: FarmView) -> bool:

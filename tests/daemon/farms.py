@@ -120,6 +120,7 @@ class Bench:
         self.cloud, self.folder, self.site = cloud, Path(folder), site
         self.here = Here(folder, cloud.endpoint, str(cloud.auth_file))
         self.made = []
+        self.guests = None
 
     def world(self, endpoint="", *, name="", progress=None):
         cloud = connect(
@@ -137,6 +138,7 @@ class Bench:
             contexts=contexts,
             routers=routers,
             progress=progress or Silence(),
+            guests=self.guests,
             tempo=TEMPO,
         )
 

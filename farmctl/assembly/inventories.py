@@ -21,7 +21,7 @@ from farmctl.spec import Farm, Site, record
 if TYPE_CHECKING:
     from farmctl.playbook import Inventory, Way
 
-_LONGEST = 80
+_LONGEST = 70
 """Bytes of the folder's path: ssh's sockets are in it, whose paths have 107 at most."""
 
 

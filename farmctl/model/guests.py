@@ -19,7 +19,8 @@ class Guest:
 
     `address` is the one in the farm's class C, `public_address` the router's own
     outside (empty for all others). `host_key` is the SSH host key that the guest told
-    OneGate of itself, `TYPE BASE64`; empty where it told none.
+    OneGate of itself, `TYPE BASE64`; empty where it told none. `since` is when its VM
+    was asked for, seconds since the epoch: another VM of that id began at another time.
     """
 
     vm_id: int
@@ -31,6 +32,7 @@ class Guest:
     host_key: str = ""
     cpus: float = 0.0
     memory_mib: int = 0
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ def guests(farm: FarmView) -> tuple[Guest, ...]:
             host_key=vm.host_key,
             cpus=vm.cpus,
             memory_mib=vm.memory_mib,
+            since=vm.since,
         )
         for vm in farm.vms
         if vm.state in _UP and vm.tag is not None and vm.tag.role is not None

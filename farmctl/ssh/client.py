@@ -235,7 +235,8 @@ class OpenSsh:
             routers = (e for e in self._guests.values() if e.role is Role.ROUTER)
             router = max(routers, key=lambda each: each.vm_id, default=None)
             way = configuration.way(guest, router)
-            if self._written.get(guest.vm_id) != way:
+            before = self._written.get(guest.vm_id)
+            if before != way:
                 self._written[guest.vm_id] = way
                 ways = self._written.values()
                 self._folder.write("known_hosts", configuration.known_hosts(ways))
@@ -257,6 +258,8 @@ class OpenSsh:
                 and each.vm_id not in self._told
             ]
             self._told.update(each.vm_id for each in strange)
+        if before is not None and self._socket(before.guest) != self._socket(guest):
+            self._hang_up(before.guest)  # it was another guest, or told another key
         for each in strange:
             self._announce(
                 f"{each.name} has told OneGate no SSH host key: the one that answers "
@@ -276,7 +279,7 @@ class OpenSsh:
 
     def _connect(self, way: Way) -> None:
         guest = way.guest
-        socket = self._folder.path / str(guest.vm_id)
+        socket = self._socket(guest)
         with self._lock:
             connecting = self._connecting.setdefault(guest.vm_id, threading.Lock())
         with connecting:
@@ -315,18 +318,22 @@ class OpenSsh:
         )
 
     def _is_open(self, guest: Guest) -> bool:
-        if not (self._folder.path / str(guest.vm_id)).exists():
+        if not self._socket(guest).exists():
             return False
         return self._control("check", guest)
 
     def _hang_up(self, guest: Guest) -> None:
-        if (self._folder.path / str(guest.vm_id)).exists():
+        if self._socket(guest).exists():
             self._control("exit", guest)
 
+    def _socket(self, guest: Guest) -> Path:
+        return self._folder.path / configuration.socket(guest)
+
     def _control(self, word: str, guest: Guest) -> bool:
+        at, way = f"ControlPath={self._socket(guest)}", configuration.alias(guest)
         try:
             ran = self._start(
-                ["-O", word, "-E", os.devnull, "--", configuration.alias(guest)],
+                ["-o", at, "-O", word, "-E", os.devnull, "--", way],
                 stdin="",
                 timeout=_MOMENT,
             )

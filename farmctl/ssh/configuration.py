@@ -7,6 +7,7 @@ keep nodes apart: a guest is known by its VM's id, so that a node made anew unde
 old name and address is another guest.
 """
 
+import hashlib
 import re
 import shlex
 from collections.abc import Iterable
@@ -52,6 +53,16 @@ class Way:
 def alias(guest: Guest) -> str:
     """Return what a guest is called in the configuration: `vm-17`."""
     return f"vm-{guest.vm_id}"
+
+
+def socket(guest: Guest) -> str:
+    """Return the name of the socket of a guest's open connection.
+
+    A cloud that was reset gives VM ids again while a connection may still be open: so
+    it names when that VM began, who it said it is, and where it was.
+    """
+    one = (guest.since, guest.host_key, guest.address, guest.public_address)
+    return f"{guest.vm_id}-{hashlib.sha256(repr(one).encode()).hexdigest()[:8]}"
 
 
 def way(guest: Guest, router: Guest | None) -> Way:
@@ -121,7 +132,8 @@ def text(
         program: the path of ssh.
     """
     blocks: dict[int, list[str]] = {}
-    for each in ways:
+    # What a router's own way says of it is newer than what the others say.
+    for each in sorted(ways, key=lambda way: way.guest.role is Role.ROUTER):
         if each.router is not None:
             blocks[each.router.vm_id] = _block(each.router, None, folder, remembered)
         # On the way to another it may have come in already, with the same lines.
@@ -148,7 +160,7 @@ def _block(guest: Guest, jump: str | None, folder: Path, remembered: Path) -> li
         f"    HostName {_address(guest)}",
         f"    Port {Admin().ssh_port if router else _SSH_PORT}",
         f"    HostKeyAlias {alias(guest)}",
-        f"    ControlPath {_quoted(folder / str(guest.vm_id))}",
+        f"    ControlPath {_quoted(folder / socket(guest))}",
         f"    UserKnownHostsFile {_quoted(hosts)}",
         f"    StrictHostKeyChecking {'yes' if known else 'accept-new'}",
     ]

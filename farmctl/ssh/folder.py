@@ -15,7 +15,7 @@ from pathlib import Path
 PREFIX = "farmctl-ssh-"
 
 _PLAIN = re.compile(r"/[A-Za-z0-9._/-]+")
-_LONGEST = 80
+_LONGEST = 70
 """Bytes of the folder's path: leaves ssh room for a socket's name and its suffix."""
 
 

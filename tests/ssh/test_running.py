@@ -3,6 +3,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,21 @@ def processes(text):
             if text in line and "ssh" in line.split()[0]:
                 found.append(line)
     return found
+
+
+def test_another_guest_under_an_old_id_is_reached_over_no_old_connection(farm):
+    shell, head = farm.shell(), farm.guest("head")
+    assert shell.run(head, ["echo", "one"]).out == "one\n"
+    (old,) = sockets(shell, head)
+    again = replace(head, since=head.since + 1)
+    assert shell.run(again, ["echo", "two"]).out == "two\n"
+    assert sockets(shell, head) != [old]
+    assert len(sockets(shell, head)) == 1  # the old one was hung up
+    log = (farm.servers["head"].folder / "log").read_text()
+    assert log.count("Accepted publickey") == 2
+
+
+def sockets(shell, guest):
+    """Return the names of the open connections to a VM's id."""
+    folder = shell._folder.path
+    return [path.name for path in folder.glob(f"{guest.vm_id}-*") if path.is_socket()]

@@ -1,6 +1,8 @@
 """A new image goes through a pool that works: one first, then the others; or back."""
 
-from farms import FAST, farm_text, until
+import pytest
+from farms import FAST, SITE, farm_text, serve, until
+from proxy import Mode, Proxy
 
 from farmctl.model.nodes import VmState
 from farmctl.plan.rolled import read
@@ -98,3 +100,107 @@ def test_a_broken_image_stops_after_its_canaries_and_the_old_one_goes_on(bench, 
     well(queue)
     ((_, why),) = bench.said(name, "make refused")
     assert why.startswith("2 canaries failed, and none has proven itself: ")
+
+
+def begun(bench, forking, endpoint):
+    order = {
+        "folder": str(bench.folder),
+        "truth": bench.cloud.endpoint,
+        "endpoint": endpoint,
+        "auth_file": str(bench.cloud.auth_file),
+        "site": SITE,
+    }
+    process = forking.Process(target=serve, args=(order,))
+    process.start()
+    return process
+
+
+def killed(bench, forking, queue, *, at, mode):
+    """Let a daemon work until it dies at a changing call."""
+    with Proxy(bench.cloud.endpoint, at=at, mode=mode) as proxy:
+        first = begun(bench, forking, proxy.endpoint)
+        proxy.kill_this(first.pid)
+
+        def dead():
+            if queue.left < 8:
+                queue.submit(6, seconds=0.8)
+            return not first.is_alive()
+
+        until(dead, seconds=60, what=f"it dies at call {at}")
+        first.join(10)
+        first.close()
+
+
+@pytest.mark.parametrize(
+    ("at", "mode"),
+    [(3, Mode.KILL_AFTER), (9, Mode.KILL_BEFORE), (16, Mode.KILL_AFTER),
+     (26, Mode.KILL_AFTER)],
+)  # fmt: skip
+def test_a_roll_goes_on_whatever_call_its_daemon_died_at(
+    bench, name, forking, at, mode
+):
+    queue = bench.make(name, image="old", count="2")
+    old = set(images(bench, name))
+    queue.submit(8, seconds=0.8)
+    declare(bench, name, image="wn", count="2")
+    killed(bench, forking, queue, at=at, mode=mode)
+    assert len(set(images(bench, name))) <= 2
+    with bench.serving(settings=ROLLS):
+
+        def rolled():
+            if queue.left < 8:
+                queue.submit(6, seconds=0.8)
+            return not old & set(images(bench, name)) and not rolling(bench, name).rolls
+
+        until(rolled, seconds=60, what="the next daemon completes it")
+        until(lambda: not queue.left, seconds=60, what="all jobs end")
+        until(lambda: len(bench.workers(name)) == 2, what="there are two again")
+    well(queue)
+
+
+@pytest.mark.parametrize("at", [9, 13, 17])
+def test_a_roll_goes_back_whatever_call_its_daemon_died_at(bench, name, forking, at):
+    queue = bench.make(name, image="old", count="2")
+    (old,) = set(images(bench, name))
+    queue.submit(8, seconds=0.8)
+    before = bench.cloud.calls()["one.template.instantiate"]
+    with bench.cloud.fault("boot"):
+        declare(bench, name, image="wn", count="2")
+        killed(bench, forking, queue, at=at, mode=Mode.KILL_AFTER)
+        with bench.serving(settings=ROLLS):
+            until(lambda: rolling(bench, name).refused, what="it is refused")
+            until(lambda: not rolling(bench, name).rolls, what="it has gone back")
+            until(lambda: not queue.left, seconds=60, what="all jobs end")
+    assert set(images(bench, name)) == {old}
+    assert bench.cloud.calls()["one.template.instantiate"] - before <= 3
+    well(queue)
+
+
+def test_a_refused_file_starts_nothing_and_a_person_who_applies_it_does(bench, name):
+    path = bench.folder / "farm.yaml"
+    bench.make(name, image="old", count="1")
+    path.write_text(farm_text(name, image="wn", count="1"))
+    with bench.serving(settings=ROLLS, files=[path]):
+        with bench.cloud.fault("boot"):
+            until(lambda: rolling(bench, name).refused, what="it is refused")
+        until(lambda: not rolling(bench, name).rolls, what="it has gone back")
+        made = bench.cloud.calls()["one.template.instantiate"]
+        path.write_text(farm_text(name, image="wn", count="{min: 1, max: 2}"))
+        until(
+            lambda: (
+                bench.here.cloud.look()
+                .farm(name)
+                .document.body["farm"]["pools"]["wn"]["count"]["max"]
+                == 2
+            ),
+            what="the rest of the file is taken",
+        )
+        assert rolling(bench, name).refused
+        assert bench.cloud.calls()["one.template.instantiate"] == made
+        outcome = declare(bench, name, image="wn", count="{min: 1, max: 2}")
+        assert any("was tried before" in note.message for note in outcome.plan.notes)
+        until(
+            lambda: not rolling(bench, name).rolls and not rolling(bench, name).refused,
+            seconds=60,
+            what="it rolls through, now that it boots",
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from farmctl.errors import FarmctlError, InputError, Mistake, PlanOutdatedError
 
 if TYPE_CHECKING:
+    from farmctl.model.keeping import Keeper
     from farmctl.model.steps import Plan
     from farmctl.model.view import Holder
     from farmctl.reconcile import FarmStatus, NodeStatus, Outcome, Status
@@ -118,6 +119,7 @@ def farm(found: "FarmStatus") -> dict[str, Any]:
         "lock": None
         if lock is None
         else {"since_at": lock.since, "holder": holder(lock.holder)},
+        "keeper": keeper(found.keeper),
         "nodes": [node(each) for each in found.nodes],
         "notes": [{"subject": n.subject, "message": n.message} for n in found.notes],
         "rolling": [
@@ -143,6 +145,22 @@ def farm(found: "FarmStatus") -> dict[str, Any]:
             }
             for pool, each in found.refused.items()
         ],
+    }
+
+
+def keeper(found: "Keeper | None") -> dict[str, Any] | None:
+    """Return which daemon keeps a farm, and what it knows of its work."""
+    if found is None:
+        return None
+    load = found.load
+    return {
+        "host": found.host,
+        "pid": found.pid,
+        "beat_at": found.beat,
+        "waiting_slots": None if load is None else load.waiting,
+        "running_slots": None if load is None else load.running,
+        "queue_seen_at": None if load is None else load.truth or None,
+        "held_back": None if load is None else load.limited,
     }
 
 

@@ -10,11 +10,14 @@ from farmctl.cli import terminal
 from farmctl.cli.board import described
 from farmctl.cli.progress import ORDER, STYLES
 from farmctl.cli.text import counted, took
+from farmctl.model.keeping import Keeper
 from farmctl.model.nodes import Phase, Role
 from farmctl.reconcile import FarmStatus, NodeStatus, Status
 
-_NARROW = 100
+_NARROW = 130
 _TINY = 60
+_SILENT = 60.0
+"""Seconds without a beat after which a daemon's farms are another's, or nobody's."""
 
 
 def overview(console: Console, status: Status) -> RenderableType:
@@ -86,6 +89,8 @@ def one_farm(
         terminal.shown(console, f"Refused for {pool}: {each.why}", style="failed")
         for pool, each in farm.refused.items()
     ]
+    if farm.keeper is not None:
+        parts.append(kept(console, farm.keeper, now=status.seen_at))
     if farm.lock is not None:
         ago = took(time.time() - farm.lock.since)
         text = f"Being changed for {ago} by {described(farm.lock.holder)}"
@@ -109,12 +114,13 @@ def one_farm(
 def nodes(
     console: Console, found: tuple[NodeStatus, ...], *, now: float
 ) -> RenderableType:
-    """Draw nodes, a line each; what is wrong with one stands below it."""
-    narrow = console.width < _NARROW
+    """Draw nodes, a line each; in a narrow terminal what is wrong stands below."""
+    narrow, tiny = console.width < _NARROW, console.width < _TINY
     heads = ["NODE", "PHASE", "ADDRESS", "HYPERVISOR", "SINCE"]
-    if not narrow:
-        heads += ["VM", "WHY"]
+    heads += [] if tiny else ["VM"]
+    heads += [] if narrow else ["WHY"]
     table = _table(console, *heads)
+    below: list[RenderableType] = []
     for each in found:
         phase = Text(each.phase.value, style=STYLES[each.phase])
         if each.aside:
@@ -123,21 +129,43 @@ def nodes(
             phase.append(", draining", style="moving")
         address = each.address
         if each.public_address:
-            address = f"{address} {each.public_address}".strip()
+            address = f"{address}{chr(10) if narrow else ' '}{each.public_address}"
         cells: list[RenderableType] = [
             terminal.shown(console, each.name),
             phase,
-            terminal.shown(console, address),
+            terminal.shown(console, address.strip()),
             terminal.shown(console, each.host),
             Text(took(max(0.0, now - each.since)) if each.since else "", style="quiet"),
         ]
-        why = terminal.shown(console, each.reason, style="warn")
+        if not tiny:
+            cells.append(Text(str(each.vm_id), style="quiet"))
         if not narrow:
-            cells += [Text(str(each.vm_id), style="quiet"), why]
+            cells.append(terminal.shown(console, each.reason, style="warn"))
+        elif each.reason:
+            said = f"{each.name} (VM {each.vm_id}): {each.reason}"
+            below.append(terminal.shown(console, said, style="warn"))
         table.add_row(*cells)
-        if narrow and each.reason:
-            table.add_row(terminal.shown(console, f"  {each.reason}", style="warn"))
-    return table
+    return Group(table, Text(""), *below) if below else table
+
+
+def kept(console: Console, keeper: Keeper, *, now: float) -> Text:
+    """Say in a line which daemon keeps a farm, and what it knows of its work."""
+    age = max(0.0, now - keeper.beat)
+    where = f"farmctl serve on {keeper.host} (process {keeper.pid})"
+    if age > _SILENT:
+        said = f"Was kept by {where}, which is silent for {took(age)}"
+        return terminal.shown(console, said, style="warn")
+    said = f"Kept by {where}, heard {took(age)} ago"
+    load = keeper.load
+    if load is not None and load.truth:
+        said += (
+            f": {counted(load.waiting, 'slot')} of work "
+            f"{'waits' if load.waiting == 1 else 'wait'}, {load.running} run, "
+            f"queue seen {took(max(0.0, now - load.truth))} ago"
+        )
+    held = load is not None and load.limited
+    said += "; nodes are held back (farmctl explain)" if held else ""
+    return terminal.shown(console, said, style="warn" if held else "quiet")
 
 
 def phases(farm: FarmStatus) -> Text:

@@ -39,7 +39,10 @@ class Nic:
 class Vm:
     """One VM as OpenNebula shows it, ours or a stranger's.
 
-    `since` is STIME, seconds since the epoch. `error` is OpenNebula's ERROR attribute,
+    `since` is STIME, seconds since the epoch, when it was asked for; `changed` since
+    when it runs, or is off, 0 where that is not shown. `asked_off`: somebody had
+    OpenNebula switch it off; otherwise it went off from inside, or its hypervisor did.
+    `error` is OpenNebula's ERROR attribute,
     `sched_message` the scheduler's word on why it waits. `worked`: it was ready once,
     though it may be off or booting again by now, and its disk may hold what somebody
     wants. `host_key` is the SSH host key that the guest has told of itself, `TYPE
@@ -61,6 +64,8 @@ class Vm:
     reported_ready: bool = False
     worked: bool = False
     since: int = 0
+    changed: int = 0
+    asked_off: bool = False
     error: str = ""
     sched_message: str = ""
     state_name: str = ""

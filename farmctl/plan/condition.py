@@ -260,7 +260,7 @@ def _not_up(vm: Vm, shape: Shape) -> Fault | None:
         case Phase.OFF:
             return Fault(
                 remedy=Remedy.RESUME,
-                because=f"{_off(vm)} by hand",
+                because=_off(vm),
                 cause=Cause.DRIFT,
             )
         case Phase.PENDING if vm.state is VmState.HELD:
@@ -276,9 +276,10 @@ def _not_up(vm: Vm, shape: Shape) -> Fault | None:
 
 def _off(vm: Vm) -> str:
     words = {
-        "POWEROFF": "powered off",
         "SUSPENDED": "suspended",
         "STOPPED": "stopped",
         "UNDEPLOYED": "undeployed",
     }
-    return words.get(vm.state_name, "powered off")
+    if vm.asked_off or vm.state_name in words:
+        return f"{words.get(vm.state_name, 'powered off')} by hand"
+    return "went off by itself, or with its hypervisor"

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 from farmctl.errors import FarmctlError, NotPossibleError
+from farmctl.model.keeping import keepers
 from farmctl.model.nodes import Phase, Role, VmState, phase
 from farmctl.model.steps import ChangeRouter, ConfigureNodes, Note
 from farmctl.model.view import CloudView, FarmView, Vm
@@ -41,6 +42,7 @@ def status(
                 hint=did_you_mean(name, list(farms), else_say="There are"),
             )
         farms = {name: farms[name]}
+    kept = keepers(seen.documents)
     return Status(
         site=world.site.name,
         endpoint=seen.endpoint,
@@ -48,7 +50,11 @@ def status(
         seen_at=seen.at,
         age=max(0.0, world.clock.now() - seen.at),
         farms=tuple(
-            _with_guests(world, farm_status(each), seen) for each in farms.values()
+            replace(
+                _with_guests(world, farm_status(each), seen),
+                keeper=kept.get(each.farm),
+            )
+            for each in farms.values()
         ),
     )
 
@@ -157,7 +163,7 @@ def _node(vm: Vm, farm: FarmView) -> NodeStatus:
         address=own[0] if own else "",
         public_address=other[0] if other else "",
         host=vm.host,
-        since=vm.since,
+        since=vm.changed or vm.since,
         draining=vm.mark.draining,
         aside=vm.mark.aside,
         attempts=vm.mark.attempts,
@@ -171,6 +177,8 @@ def _reason(vm: Vm, shown: Phase) -> str:
         return vm.mark.reason
     if shown is Phase.READY:
         return ""
+    if vm.state is VmState.OFF and not (vm.error or vm.asked_off):
+        return "went off by itself, or with its hypervisor"
     return vm.error or vm.sched_message
 
 

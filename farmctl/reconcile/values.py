@@ -14,6 +14,7 @@ from farmctl.clock import Clock
 from farmctl.cloud.port import Cloud
 from farmctl.model.attributes import Attributes
 from farmctl.model.guests import Guest, GuestProgress
+from farmctl.model.keeping import Keeper
 from farmctl.model.nodes import Phase, Role
 from farmctl.model.rolling import Refusal, Rolled
 from farmctl.model.steps import Note, Plan, Step
@@ -226,8 +227,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """One node as the cloud shows it. `since` is in seconds since the epoch.
+    """One node as the cloud shows it.
 
+    `since`, in seconds since the epoch, is since when it runs or is off; of one that
+    does neither, when it was asked for.
     `configured` says whether its guest has the configuration that the farm is to have,
     None where nothing configures the farm or that cannot be told. `outdated` counts the
     lines of a router's files that are to be others.
@@ -265,7 +268,7 @@ class FarmStatus:
     `sizes` is how many workers each pool should have, `counts` how many nodes are in
     each phase (those aside are not counted), `strangers` the VMs of others in its
     network. `rolling` is how far the rolling updates of its pools are, `refused` which
-    makes were given up, both by pool.
+    makes were given up, both by pool. `keeper` is the daemon that says it keeps it.
     """
 
     farm: str
@@ -278,6 +281,7 @@ class FarmStatus:
     notes: tuple[Note, ...] = ()
     rolling: Mapping[str, Rolled] = field(default_factory=dict)
     refused: Mapping[str, Refusal] = field(default_factory=dict)
+    keeper: Keeper | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -232,6 +232,27 @@ def test_nodes_are_shown_with_what_is_wrong_with_them(paper):
     assert not any(line.endswith(" ") for line in text.splitlines())
 
 
+def test_at_eighty_columns_no_word_is_cut_and_what_is_wrong_stands_below(paper):
+    seen = status(
+        node("taf-router", public_address="193.205.66.200", host="hypervisor-12"),
+        node("taf-wn-002", vm_id=1234, phase=Phase.BOOTING, reason="waits " * 20),
+    )
+    console, read = paper(80, terminal_there=True)
+    terminal.put(console, status_view.one_farm(console, seen, seen.farms[0]))
+    lines = read().splitlines()
+    (row,) = [
+        each for each in lines if each.startswith("taf-wn-002 ") and "(" not in each
+    ]
+    assert row.split()[:4] == ["taf-wn-002", "booting", "172.16.40.1", "wrk-01"]
+    assert row.split()[-1] == "1234"
+    (at,) = [
+        n for n, each in enumerate(lines) if each.startswith("taf-wn-002 (VM 1234): ")
+    ]
+    assert lines[at - 1] == ""
+    assert len(lines[at]) > 60
+    assert any(each.split() == ["193.205.66.200"] for each in lines)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 1000])
 def test_no_line_is_wider_than_the_terminal(paper, width):
     seen = status(

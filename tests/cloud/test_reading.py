@@ -65,6 +65,7 @@ def test_a_running_worker_of_ours():
         reported_ready=True,
         worked=True,
         since=1795332952,
+        changed=1795332952,
         state_name="RUNNING",
     )
 

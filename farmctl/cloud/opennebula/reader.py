@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from farmctl.cloud.opennebula import states, tags, tree
-from farmctl.model.nodes import Mark, Role
+from farmctl.model.nodes import Mark, Role, VmState
 from farmctl.model.router import FILES_VARIABLE
 from farmctl.model.view import (
     AddressRange,
@@ -29,6 +29,8 @@ _KIB_PER_MIB = 1024
 _PERCENT = 100
 _SYSTEM_DATASTORE = 1
 _UNMARKED = Mark()
+_SWITCHES_OFF = frozenset({5, 6, 9, 10, 19, 20})
+"""Undeploy, stop, suspend and power off, hard or not: what people ask for."""
 
 
 def vms(method: str, text: str) -> list[Vm]:
@@ -175,7 +177,8 @@ def _vm(method: str, element: etree._Element) -> Vm:
     user_template = element.find("USER_TEMPLATE")
     state = tree.int_of(element, "STATE", -1)
     state_name, meaning = states.vm_state(state, tree.int_of(element, "LCM_STATE"))
-    host_id, host = _last_host(element.find("HISTORY_RECORDS"))
+    last = _last_record(element.find("HISTORY_RECORDS"))
+    host_id, host = _host_of(last)
     context = template.find("CONTEXT") if template is not None else None
     tag = tags.node_tag_of(user_template, context)
     # What is not ours needs only what tells whether it is in our way.
@@ -207,6 +210,8 @@ def _vm(method: str, element: etree._Element) -> Vm:
         reported_ready=ready,
         worked=worked,
         since=tree.int_of(element, "STIME"),
+        changed=_changed(last, meaning),
+        asked_off=last is not None and tree.int_of(last, "ACTION") in _SWITCHES_OFF,
         error=error,
         sched_message=sched_message,
         state_name=state_name,
@@ -232,12 +237,27 @@ def _nics(template: etree._Element) -> Iterator[Nic]:
         )
 
 
-def _last_host(records: etree._Element | None) -> tuple[int | None, str]:
-    if records is None or not len(records):
-        return None, ""
+def _last_record(records: etree._Element | None) -> etree._Element | None:
     # infoextended shows the last record alone, info all of them in order.
-    last = records[-1]
+    return records[-1] if records is not None and len(records) else None
+
+
+def _host_of(last: etree._Element | None) -> tuple[int | None, str]:
+    if last is None:
+        return None, ""
     return tree.int_of(last, "HID", -1), tree.text_of(last, "HOSTNAME")
+
+
+def _changed(last: etree._Element | None, meaning: VmState) -> int:
+    """Return since when a VM runs, or is off: what its last record says of that."""
+    if last is None:
+        return 0
+    if meaning in {VmState.RUNNING, VmState.MOVING, VmState.STOPPING}:
+        return tree.int_of(last, "RSTIME")
+    if meaning is VmState.OFF:
+        times = ("RETIME", "EETIME", "ETIME")
+        return max(tree.int_of(last, each) for each in times)
+    return 0
 
 
 def _network(method: str, element: etree._Element) -> Network:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
+from farmctl.daemon.briefs import Circumstances
 from farmctl.daemon.files import Files
 from farmctl.daemon.hypervisors import Hypervisors
 from farmctl.daemon.lines import LOG, tell
@@ -21,6 +22,7 @@ from farmctl.daemon.metrics import Meters
 from farmctl.daemon.notify import Supervisor
 from farmctl.daemon.peers import Peers, whose
 from farmctl.daemon.rounds import FarmRounds
+from farmctl.daemon.timekeeping import Timekeeping
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.errors import CloudError, FarmctlError
 from farmctl.model.keeping import Load
@@ -57,6 +59,8 @@ class Daemon:
         self._hypervisors = Hypervisors(
             world.cloud, world.clock, every=settings.hypervisors
         )
+        self._time = Timekeeping(world.clock, hold=settings.clock)
+        self._outdated: set[str] = set()
         self._stop = threading.Event()
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -119,13 +123,19 @@ class Daemon:
             tell(logging.INFO, "OpenNebula answers again")
             self._say_away("")
         self._failures, self._looked = 0, view.at
+        if self._time.jumped():
+            tell(logging.WARNING, "clock jumped", because=self._time.distrust())
+            self._outdated = set(self._farms)
         for path, why in await self._in(helpers, self._files.look):
             tell(logging.WARNING, "farm file refused", because=why, file=str(path))
         mine = await self._in(helpers, lambda: self._mine(view))
-        emptied = await self._in(helpers, self._hypervisors.disabled)
+        circumstances = Circumstances(
+            emptied=await self._in(helpers, self._hypervisors.disabled),
+            distrust=self._time.distrust(),
+        )
         for name in sorted(mine):
             if name not in self._under_way and not self._stop.is_set():
-                self._begin(name, view, emptied, rounds)
+                self._begin(name, view, circumstances, rounds)
         self._supervisor.ready(self._status())
         self._supervisor.alive(self._status())
         self._show_ages()
@@ -163,14 +173,16 @@ class Daemon:
         self,
         name: str,
         view: CloudView,
-        emptied: frozenset[str],
+        circumstances: Circumstances,
         rounds: ThreadPoolExecutor,
     ) -> None:
-        if name not in self._farms:
+        if name not in self._farms or name in self._outdated:
+            # What it remembers is of another time: it begins as after a restart.
+            self._outdated.discard(name)
             self._farms[name] = FarmRounds(
                 name, self._world, self._batches, self._settings
             )
-        task = asyncio.create_task(self._round(name, view, emptied, rounds))
+        task = asyncio.create_task(self._round(name, view, circumstances, rounds))
         self._under_way[name] = task
 
         def over(_: "asyncio.Task[None]") -> None:
@@ -182,7 +194,7 @@ class Daemon:
         self,
         name: str,
         view: CloudView,
-        emptied: frozenset[str],
+        circumstances: Circumstances,
         rounds: ThreadPoolExecutor,
     ) -> None:
         farm = self._files.pending(name)
@@ -193,7 +205,10 @@ class Daemon:
             told = await self._in(
                 rounds,
                 lambda: self._farms[name].round(
-                    view, declared=farm, emptied=emptied, stop=self._stop
+                    view,
+                    declared=farm,
+                    circumstances=circumstances,
+                    stop=self._stop,
                 ),
             )
         except Exception:  # noqa: BLE001 - the rim of a round: the other farms go on

@@ -6,12 +6,12 @@ anew from what is there.
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from farmctl import reconcile
 from farmctl.daemon import batchwork, bounds, deciding, leases, standings
+from farmctl.daemon.briefs import USUAL, Brief, Circumstances
 from farmctl.daemon.deciding import Asked
-from farmctl.daemon.leases import Lease
 from farmctl.daemon.noting import Notes
 from farmctl.daemon.rolling import Around, Rolls
 from farmctl.daemon.room import Room
@@ -26,7 +26,7 @@ from farmctl.errors import FarmctlError, FarmLockedError
 from farmctl.model.sample import Decision, End, Keep, NodeState, Verdict
 from farmctl.model.standing import Standing
 from farmctl.model.steps import RemoveNode
-from farmctl.model.view import CloudView, FarmView
+from farmctl.model.view import CloudView
 from farmctl.plan import document
 from farmctl.plan.document import LEARNED
 from farmctl.reconcile import Options, Outcome, Result, Wish, World
@@ -37,19 +37,6 @@ from farmctl.spec import Farm
 _FOREVER = float("inf")
 _COMMAND = "farmctl serve"
 _LEASE_OVER = "its lease is over"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brief:
-    """What one round is about."""
-
-    view: CloudView
-    mine: FarmView
-    farm: Farm
-    declared: Farm | None
-    lease: Lease | None
-    options: Options
-    now: float
 
 
 class FarmRounds:
@@ -81,7 +68,7 @@ class FarmRounds:
         *,
         declared: Farm | None,
         stop: threading.Event,
-        emptied: frozenset[str] = frozenset(),
+        circumstances: Circumstances = USUAL,
     ) -> Told:
         """Carry out one round; what goes wrong is told and logged, and raised never.
 
@@ -89,11 +76,11 @@ class FarmRounds:
             view: the look that serves all farms.
             declared: the farm as its file says, if the file has changed.
             stop: ends the round before its next change.
-            emptied: hypervisors whose nodes are to go.
+            circumstances: what holds for all farms.
         """
         began, now = self._clock.monotonic(), self._clock.now()
         try:
-            told = self._round(view, declared, stop, now, emptied)
+            told = self._round(view, declared, stop, now, circumstances)
             self._teller.over("round failed", calm="rounds succeed again")
         except FarmLockedError as error:
             self._teller.state("held by somebody else", error.message)
@@ -115,7 +102,7 @@ class FarmRounds:
         declared: Farm | None,
         stop: threading.Event,
         now: float,
-        emptied: frozenset[str],
+        circumstances: Circumstances,
     ) -> Told:
         mine = view.farm(self.name)
         said = declared or declared_in(view, self.name, site=self._world.site.name)
@@ -129,10 +116,15 @@ class FarmRounds:
             lease=leases.lease(farm, mine, now=now),
             options=Options(command=_COMMAND, lock_wait=0.0, stop=stop),
             now=now,
+            circumstances=circumstances,
         )
         configuration = configuration_of(self._world.guests, said)
         seen = self._watched.look(
-            farm, mine, configuration=configuration, emptied=emptied
+            farm,
+            mine,
+            configuration=configuration,
+            emptied=circumstances.emptied,
+            distrust=circumstances.distrust,
         )
         self._trials.see(mine, seen, configuration=configuration, now=now)
         self._say_what_is_seen(brief, seen)
@@ -152,7 +144,7 @@ class FarmRounds:
     def _decide(
         self, brief: Brief, seen: Seen, allowed: Mapping[str, Allowed]
     ) -> Verdict:
-        if brief.lease is not None and brief.lease.over(brief.now):
+        if brief.lease_over:
             over = deciding.by_hand(seen.sample, all_of_them=_LEASE_OVER)
             over += [
                 End(node=node.name, because=_LEASE_OVER)
@@ -202,7 +194,7 @@ class FarmRounds:
             pool: breaker.allows(facts.digest, now=now)
             for pool, facts in seen.facts.items()
         }
-        if brief.lease is not None and brief.lease.over(now):
+        if brief.lease_over:
             none = Allowed(count=0, because=_LEASE_OVER)
             allowed = dict.fromkeys(seen.facts, none)
         for pool, (until, why) in self._room.lacking.items():
@@ -337,7 +329,7 @@ class FarmRounds:
 
     def _ends(self, brief: Brief, seen: Seen) -> bool:
         """End a farm whose lease is over and in which nothing is left to work."""
-        if brief.lease is None or not brief.lease.over(brief.now):
+        if not brief.lease_over:
             return False
         if brief.farm.batch is not None and seen.joined.vms:
             return False

@@ -85,6 +85,7 @@ class Watched:
         *,
         configuration: str,
         emptied: frozenset[str] = frozenset(),
+        distrust: str = "",
     ) -> Seen:
         """Ask the batch system, put both witnesses together, and learn from it.
 
@@ -93,6 +94,7 @@ class Watched:
             mine: the cloud's look at it.
             configuration: what its nodes are to be configured with.
             emptied: hypervisors, by name, whose nodes are to go.
+            distrust: why no look is to be believed now; empty if it may be.
         """
         facts = deciding.facts(farm, mine)
         batch, raw = self._ask(farm, mine, configuration)
@@ -101,6 +103,8 @@ class Watched:
         joined = join(raw or blank, mine, facts, emptied=emptied, aside=self.aside)
         if raw is not None:
             self.evidence = self.evidence.see(joined.sample, now=now, running=joined.up)
+            if distrust:
+                self.evidence = self.evidence.failed(distrust, now=now)
         believed = raw is not None and not self.evidence.doubt
         if not believed:  # nor is what it says of any single node: the cloud alone
             joined = join(blank, mine, facts, emptied=emptied, aside=self.aside)

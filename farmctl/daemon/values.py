@@ -56,6 +56,8 @@ class Settings:
     """After a refusal for lack of room, nothing is asked for this long."""
     hypervisors: float = 60.0
     """Between two looks at which hypervisors are disabled."""
+    clock: float = 300.0
+    """After a jump of this machine's clock nothing rests on the time for so long."""
     boot: float = 300.0
     """How long a boot is taken to last until the farm's own nodes have shown it."""
     stop: float = 30.0

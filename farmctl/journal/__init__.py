@@ -6,6 +6,6 @@ words and no state. Knows no other room's values: events come in as names and nu
 """
 
 from farmctl.journal.records import GENESIS, Record, Unreadable
-from farmctl.journal.store import Journal, Verdict, folder
+from farmctl.journal.store import GOES_ON, Journal, Verdict, folder
 
-__all__ = ["GENESIS", "Journal", "Record", "Unreadable", "Verdict", "folder"]
+__all__ = ["GENESIS", "GOES_ON", "Journal", "Record", "Unreadable", "Verdict", "folder"]

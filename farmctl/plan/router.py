@@ -89,6 +89,7 @@ def draw(
     hosts: Iterable[Host],
     public: Interface | None,
     time_servers: Sequence[str] = TIME_SERVERS,
+    mac_prefix: str = MAC_PREFIX,
 ) -> RouterValues:
     """Return all that the farm's router is told.
 
@@ -101,6 +102,7 @@ def draw(
         hosts: every node that is there or is about to be, but for the router.
         public: the router's public interface; None if the farm has none.
         time_servers: where the router gets the time.
+        mac_prefix: what this OpenNebula begins the MACs with that it makes.
 
     Raises:
         NotPossibleError: two nodes have one name or address.
@@ -113,7 +115,7 @@ def draw(
     lan = Interface(
         zone=Zone.LAN,
         address=own,
-        mac=mac_of(own),
+        mac=mac_of(own, prefix=mac_prefix),
         mtu=site.networks.farms.largest_packet or 0,
     )
     forwards, absent = _forwards(farm, known) if public is not None else ((), ())
@@ -131,7 +133,7 @@ def draw(
             Lease(
                 name=each.name,
                 address=each.address,
-                mac=each.mac.lower() or mac_of(each.address),
+                mac=each.mac.lower() or mac_of(each.address, prefix=mac_prefix),
             )
             for each in known
         ),

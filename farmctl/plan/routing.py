@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from netaddr import IPAddress
-
 from farmctl.model.attributes import digest
 from farmctl.model.nodes import Role, VmState, node_name
 from farmctl.model.router import Interface, RouterValues
@@ -29,7 +27,7 @@ from farmctl.model.steps import (
     Step,
 )
 from farmctl.model.target import Target
-from farmctl.model.view import AddressRange, CloudView, FarmView, Nic, Vm
+from farmctl.model.view import CloudView, FarmView, Nic, Vm
 from farmctl.plan import resolve, router
 from farmctl.spec import Farm, Site
 from farmctl.spec.farm import Flavour
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
 _MADE = CreateNode | ReplaceNode | StartNode | AwaitNode
 _BEHIND = (Role.HEAD, Role.WORKER)
-_MAC_BYTES = 6
 
 _UNSURE = "it may run other files than its context has"
 _UNREADABLE = "its context has no files that can be read"
@@ -190,7 +187,7 @@ class _Drawing:
             cidr=target.cidr,
             network_id=None if network is None else network.id,
             public=_public(routing, view),
-            prefix=_prefix(view),
+            prefix=_prefix(target.farm, view),
         )
 
     def variable(self, hosts: Iterable[router.Host]) -> tuple[str, str]:
@@ -202,6 +199,7 @@ class _Drawing:
             cidr=self.cidr,
             hosts=hosts,
             public=self.public,
+            mac_prefix=self.prefix,
         )
         variable = self.routing.files.variable(farm.router.flavour, values)
         ((name, text),) = variable.items()
@@ -283,21 +281,25 @@ def _public(routing: Routing, view: CloudView) -> Interface | None:
     return router.public_interface(network, address="" if wish == "auto" else wish)
 
 
-def _prefix(view: CloudView) -> str:
-    """Return what OpenNebula begins MACs with, as its address ranges show it."""
-    for network in sorted(view.networks, key=lambda each: each.id):
-        for each in network.ranges:
-            if _made_of_address(each):
-                return each.mac.lower()[:5]
+def _prefix(farm: str, view: CloudView) -> str:
+    """Return what OpenNebula begins MACs with (MAC_PREFIX of its oned.conf).
+
+    Shown by every MAC that it made of an address: those of the farm's own network and
+    nodes come first. Only where there is none at all it is taken for OpenNebula's own;
+    a farm's first nodes then show better, and its router learns it from the next plan.
+    """
+    mine = view.farm(farm)
+    others = sorted(view.networks, key=lambda each: each.id)
+    seen = [
+        *((area.first, area.mac) for net in mine.networks for area in net.ranges),
+        *((nic.address, nic.mac) for vm in mine.vms for nic in vm.nics),
+        *((area.first, area.mac) for net in others for area in net.ranges),
+        *((nic.address, nic.mac) for vm in view.vms for nic in vm.nics),
+    ]
+    for address, mac in seen:
+        if address and mac.lower() == router.mac_of(address, prefix=mac.lower()[:5]):
+            return mac.lower()[:5]
     return router.MAC_PREFIX
-
-
-def _made_of_address(area: AddressRange) -> bool:
-    parts = area.mac.lower().split(":")
-    if len(parts) != _MAC_BYTES:
-        return False
-    number = int(IPAddress(area.first))
-    return parts[2:] == [f"{number >> shift & 0xFF:02x}" for shift in (24, 16, 8, 0)]
 
 
 def _kept_hosts(

@@ -16,6 +16,7 @@ from farmctl.model.steps import (
     StartNode,
 )
 from farmctl.plan import lines
+from farmctl.plan.router import mac_of
 
 VARIABLE = "FARMCTL_ROUTER_BASE64"
 WEB = {"name": "web", "port": 8443, "to": "head", "to_port": 443}
@@ -173,6 +174,22 @@ def test_macs_begin_as_the_clouds_own_do(kit):
     plan = kit.draw(kit.site(), kit.farm(), view)
     files = bundle.unpack(router_of(plan).attributes["CONTEXT"][VARIABLE])
     assert "list mac '0a:fe:ac:10:00:01'" in files["dhcp"]
+
+
+def test_a_farms_own_network_says_best_how_macs_begin(kit, applied):
+    (mine,) = (each for each in applied.view.networks if each.name == "alice")
+    others = [each for each in applied.view.networks if each.name != "alice"]
+    strange = [
+        replace(each, ranges=(replace(each.ranges[0], mac="0a:fe:c0:00:02:0a"),))
+        for each in others
+    ]
+    first = mine.ranges[0].first
+    mac = mac_of(first, prefix="06:01")
+    own = replace(mine, ranges=(replace(mine.ranges[0], mac=mac),))
+    applied.view = replace(applied.view, networks=(*strange, own))
+    more = kit.farm({"pools": {"wn": {"count": 4}}})
+    (step,) = changes_of(kit.draw(kit.site(), more, applied.view))
+    assert "dhcp: + list mac '06:01:ac:10:00:04'" in step.changes
 
 
 @pytest.mark.parametrize("files", ["", "bm8gdGFy", "$(id)"])

@@ -6,7 +6,7 @@ begun on a machine of which a claimed slot has less than `retirement` seconds: t
 startd itself checks that, so nothing can begin between the look and the drain.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from farmctl.batch import names
 from farmctl.batch.htcondor import ads
@@ -78,12 +78,7 @@ class HTCondor:
 
     def drain(self, nodes: Sequence[str], reason: str) -> Outcome:
         outcome: dict[str, str] = {}
-        shown = self._machines()
-        for name in names.valid(nodes):
-            slots = shown.get(name)
-            if not slots:
-                outcome[name] = "HTCondor does not know it"
-                continue
+        for name, slots in self._known(nodes, outcome):
             match ads.drained_by(slots):
                 case Drainer.US:
                     outcome[name] = ""
@@ -95,12 +90,7 @@ class HTCondor:
 
     def undrain(self, nodes: Sequence[str]) -> Outcome:
         outcome: dict[str, str] = {}
-        shown = self._machines()
-        for name in names.valid(nodes):
-            slots = shown.get(name)
-            if not slots:
-                outcome[name] = "HTCondor does not know it"
-                continue
+        for name, slots in self._known(nodes, outcome):
             match ads.drained_by(slots):
                 case Drainer.NOBODY:
                     outcome[name] = ""
@@ -141,6 +131,17 @@ class HTCondor:
 
     def _machines(self) -> dict[str, list[Ad]]:
         return ads.machines(self._pool.slots(ads.SLOT))
+
+    def _known(
+        self, nodes: Sequence[str], outcome: dict[str, str]
+    ) -> Iterator[tuple[str, list[Ad]]]:
+        """Yield the nodes that HTCondor knows with their slots; note the others."""
+        shown = self._machines()
+        for name in names.valid(nodes):
+            if slots := shown.get(name):
+                yield name, slots
+            else:
+                outcome[name] = "HTCondor does not know it"
 
     def _drain(self, slot: Ad, reason: str) -> str:
         try:

@@ -1,13 +1,9 @@
 """`farmctl drain`: give a node no new work."""
 
-import os
-
 import click
 
-from farmctl.assembly import drains, sites, worlds
-from farmctl.cli import terminal
-from farmctl.cli.options import complete_farm, complete_node, site_file, site_option
-from farmctl.reconcile import Options
+from farmctl.cli import draining
+from farmctl.cli.options import complete_farm, complete_node, site_option
 
 
 @click.command(
@@ -28,10 +24,4 @@ def command(farm: str, node: str, own_site: str | None) -> None:
 
     Exit status: 0, or 1 if that could not be noted.
     """
-    site = sites.load(site_file(own_site), os.environ)
-    options = Options(command=f"farmctl drain {farm} {node}")
-    with worlds.world(site, patience=worlds.STEADY, announce=terminal.say) as world:
-        said = drains.drain(
-            world, farm, node, options, draining=True, announce=terminal.say
-        )
-    terminal.say(said)
+    draining.carry_out(farm, node, own_site, draining=True)

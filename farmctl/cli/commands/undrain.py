@@ -1,13 +1,9 @@
 """`farmctl undrain`: take a drain back."""
 
-import os
-
 import click
 
-from farmctl.assembly import drains, sites, worlds
-from farmctl.cli import terminal
-from farmctl.cli.options import complete_farm, complete_node, site_file, site_option
-from farmctl.reconcile import Options
+from farmctl.cli import draining
+from farmctl.cli.options import complete_farm, complete_node, site_option
 
 
 @click.command(
@@ -27,10 +23,4 @@ def command(farm: str, node: str, own_site: str | None) -> None:
 
     Exit status: 0, or 1 if that could not be noted.
     """
-    site = sites.load(site_file(own_site), os.environ)
-    options = Options(command=f"farmctl undrain {farm} {node}")
-    with worlds.world(site, patience=worlds.STEADY, announce=terminal.say) as world:
-        said = drains.drain(
-            world, farm, node, options, draining=False, announce=terminal.say
-        )
-    terminal.say(said)
+    draining.carry_out(farm, node, own_site, draining=False)

@@ -1,11 +1,23 @@
 #!/usr/bin/env bash
 # The floor under real nodes: the same namespaces, overlays, bridges, veths and inits by
-# bare commands, all at once. Prints the seconds until sshd has answered in each.
+# bare commands, all at once; the first is the router, with what it serves. Prints the
+# seconds until sshd has answered in each and the router resolves names, then the
+# processor seconds of all that, from the file USAGE of the group that this runs in.
 #
 #   unshare --mount --net --pid --fork --kill-child --mount-proc \
-#     bash floor.sh TREE FOLDER COUNT
+#     bash floor.sh TREE FOLDER COUNT USAGE
 set -eu
-tree=$1 folder=$2 count=$3
+tree=$1 folder=$2 count=$3 usage=$4
+
+used() {
+  case $usage in
+    *cpuacct.usage) awk '{ printf "%.3f\n", $1 / 1e9 }' "$usage" ;;
+    *cpu.stat) awk '$1 == "usage_usec" { printf "%.3f\n", $2 / 1e6 }' "$usage" ;;
+    *) echo 0 ;;
+  esac
+}
+before=$(used)
+
 mount --make-rprivate /
 mkdir -p /run/netns
 mount -t tmpfs none /run/netns
@@ -53,6 +65,7 @@ ETH0_MAC='02:00:0a:09:00:$(printf %02x "$number")'
 ETH0_IP='10.9.0.$number'
 ETH0_MASK='255.255.255.0'
 TEXT
+  [ "$number" != 1 ] || router "$root.context"
   mount -t overlay -o "lowerdir=$tree,upperdir=$root.upper,workdir=$root.work" \
     overlay "$root"
   ip netns add "$number"
@@ -67,9 +80,52 @@ TEXT
     sh -ceu "$inside" sh "$root" "floor-$number" &
   until { exec 3<>"/dev/tcp/10.9.0.$number/22" && read -r -t 1 answer <&3; } 2>/dev/null
   do
-    sleep 0.02
+    sleep 0.05
   done
   [ "${answer%%-*}" = SSH ]
+  if [ "$number" = 1 ]; then
+    until { exec 3<>"/dev/tcp/10.9.0.1/53"; } 2>/dev/null; do
+      sleep 0.05
+    done
+  fi
+}
+
+# router FOLDER: what the router's context has it serve: names, leases, NAT, the time.
+router() {
+  cat >"$1/start" <<'TEXT'
+#!/bin/sh
+set -e
+sysctl -q -w net.ipv4.ip_forward=1
+nft -f - <<'RULES'
+table inet floor {
+  chain input {
+    type filter hook input priority 0; policy accept;
+    ct state established,related accept
+  }
+  chain forward {
+    type filter hook forward priority 0; policy drop;
+    ct state established,related accept
+    iifname "eth0" oifname "eth1" accept
+  }
+  chain out {
+    type nat hook postrouting priority 100;
+    oifname "eth1" masquerade
+  }
+}
+RULES
+cat >/etc/floor.conf <<'CONF'
+listen-address=10.9.0.1
+bind-interfaces
+dhcp-range=10.9.0.0,static,255.255.255.0
+dhcp-authoritative
+local=/floor/
+user=root
+CONF
+dnsmasq -C /etc/floor.conf
+service chrony start
+TEXT
+  echo "START_SCRIPT_BASE64='$(base64 -w 0 "$1/start")'" >>"$1/context.sh"
+  rm "$1/start"
 }
 
 waiting=()
@@ -81,3 +137,4 @@ for each in "${waiting[@]}"; do
   wait "$each"
 done
 echo "$EPOCHREALTIME $start" | awk '{ printf "%.3f\n", $1 - $2 }'
+echo "$(used) $before" | awk '{ printf "%.3f\n", $1 - $2 }'

@@ -7,6 +7,7 @@ of them run (about fifteen minutes, most of them spent on filling a cloud with 1
 VMs). The last three make real nodes, as root only.
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import nodes
 import rig
 import rounds
 import sizes
+import spent
 
 ROUNDS = 5
 WORKERS = 100
@@ -242,8 +244,17 @@ def main() -> int:
     if unknown:
         print(f"No benchmark is called {', '.join(unknown)}: {', '.join(BENCHES)}.")
         return 2
-    with tempfile.TemporaryDirectory(prefix="farmctl-bench-") as folder:
-        kept = [BENCHES[name](Path(folder)) for name in chosen]
+    kept = []
+    with (
+        spent.group(),
+        tempfile.TemporaryDirectory(prefix="farmctl-bench-") as folder,
+    ):
+        for name in chosen:
+            began = time.perf_counter()
+            kept.append(BENCHES[name](Path(folder)))
+            seconds = time.perf_counter() - began
+            load = os.getloadavg()[0]
+            print(f"    ({name}: {seconds:.0f} s; load average {load:.1f})", flush=True)
     return 0 if all(kept) else 1
 
 

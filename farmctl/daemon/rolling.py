@@ -69,6 +69,7 @@ class Rolls:
         self._began: dict[str, tuple[str, float]] = {}
         self._next: dict[str, Next] = {}
         self._more: dict[str, tuple[int, str]] = {}
+        self._shunned: frozenset[str] = frozenset()
 
     # Seeing.
 
@@ -115,6 +116,7 @@ class Rolls:
 
     def decide(self, verdict: Verdict, seen: Seen, around: Around) -> Verdict:
         """Return the verdict with what the rolls want, on a believed look."""
+        self._shunned = frozenset()
         decisions: list[Decision] = list(verdict.decisions)
         unproven: set[str] = set()
         for pool, roll in self._rolling.rolls.items():
@@ -155,6 +157,12 @@ class Rolls:
         self._proofs[pool] = known
         vms = {vm.id: vm for vm in joined.vms.values()}
         pace = self._pace(around.farm, pool, around.core.learned.times().boot)
+        sick = {
+            key: why
+            for key, node in new.items()
+            if (why := _sick(vms[key], node, roll))
+        }
+        self._shunned |= frozenset(vms[key].host for key in sick) - {""}
         refusal = self._rolling.refused.get(pool)
         held, room = self._barred(pool, roll, sample, around)
         turn = Turn(
@@ -162,11 +170,7 @@ class Rolls:
             roll=roll,
             now=now,
             nodes=nodes,
-            sick={
-                key: why
-                for key, node in new.items()
-                if (why := _sick(vms[key], node, roll))
-            },
+            sick=sick,
             proofs=known,
             pace=pace,
             surging=self._surging[pool],
@@ -279,6 +283,11 @@ class Rolls:
             self._surging[pool] = (self._surging[pool] or frozenset()) | set(mine)
             if found.news is not None:
                 self._say(pool, found.news)
+
+    @property
+    def shunned(self) -> frozenset[str]:
+        """Hypervisors where a new node failed: the next one is tried elsewhere."""
+        return self._shunned
 
     # Telling.
 

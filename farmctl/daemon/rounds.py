@@ -272,7 +272,8 @@ class FarmRounds:
                 host
                 for facts in seen.facts.values()
                 for host in self._watched.breaker.shunned(facts.digest, now=brief.now)
-            ),
+            )
+            | self._rolls.shunned,
             notes=self._notes(brief, standing, asked.sizes),
             rolled=self._rolls.news(),
             surge=self._rolls.surge(asked, brief.farm),

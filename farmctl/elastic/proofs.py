@@ -130,4 +130,5 @@ def takes_part(node: NodeSample) -> bool:
 def rolled(node: NodeSample) -> bool:
     """Tell whether a roll has drained a node, by what stands in its reason."""
     drained = node.state is NodeState.DRAINING and node.drained_by is Drainer.US
-    return drained and MARK in node.reason
+    # GridEngine keeps no reason: there any drain of ours is taken for the roll's.
+    return drained and (not node.reason or MARK in node.reason)

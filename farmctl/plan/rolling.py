@@ -28,8 +28,8 @@ from farmctl.plan.objects import template_of
 from farmctl.plan.rolled import fits, read, written
 from farmctl.spec import Farm
 
-FOLLOWED = "slurm"
-"""The batch system whose queue is followed, so that somebody can roll its workers."""
+FOLLOWED = frozenset({"slurm", "gridengine"})
+"""Batch systems whose queues are followed, so that somebody can roll their workers."""
 
 _OURS = "FARMCTL"
 _OUT = frozenset({VmState.ENDING, VmState.GONE, VmState.FAILED, VmState.UNKNOWN})
@@ -75,7 +75,7 @@ def settle(
     refused: dict[str, Refusal] = {}
     notes: list[Note] = []
     for shape in target.shapes:
-        if shape.role is not Role.WORKER or shape.batch != FOLLOWED or at_once:
+        if shape.role is not Role.WORKER or shape.batch not in FOLLOWED or at_once:
             shapes.append(shape)
             continue
         pool = _settled(shape, state, mine, view, explicit=explicit)

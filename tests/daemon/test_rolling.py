@@ -204,3 +204,24 @@ def test_a_refused_file_starts_nothing_and_a_person_who_applies_it_does(bench, n
             seconds=60,
             what="it rolls through, now that it boots",
         )
+
+
+def test_a_canary_that_failed_on_one_hypervisor_is_tried_on_another(bench, name):
+    queue = bench.make(name, image="old", count="2")
+    old = set(images(bench, name))
+    queue.submit(8, seconds=0.8)
+    with (
+        bench.cloud.fault("boot", host="wrk-00"),
+        bench.serving(settings=ROLLS),
+    ):
+        declare(bench, name, image="wn", count="2")
+
+        def rolled():
+            if queue.left < 8:
+                queue.submit(6, seconds=0.8)
+            return not old & set(images(bench, name)) and not rolling(bench, name).rolls
+
+        until(rolled, seconds=60, what="it rolls through all the same")
+        until(lambda: not queue.left, seconds=60, what="all jobs end")
+    assert not rolling(bench, name).refused
+    well(queue)

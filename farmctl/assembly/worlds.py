@@ -86,11 +86,14 @@ def world(
         cloud.close()
 
 
-def journal(announce: Callable[[str], None]) -> "Journal":
-    """Return this user's journals; `announce` is told once if they cannot be kept."""
+def journal(announce: Callable[[str], None], below: "Path | None" = None) -> "Journal":
+    """Return this user's journals, or those of a folder.
+
+    `announce` is told once if they cannot be kept.
+    """
     from farmctl.journal import Journal, folder  # noqa: PLC0415 - when needed
 
-    return Journal(folder(os.environ), now=SystemClock().now, warn=announce)
+    return Journal(below or folder(os.environ), now=SystemClock().now, warn=announce)
 
 
 @contextmanager

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from typing import Any
 
-from farmctl.cli import chronicle, documents
+from farmctl.cli import chronicle, documents, standing_view
 from farmctl.cli.board import described
 from farmctl.cli.chronicle import Line
 from farmctl.cli.explaining import PoolWhy, Why
+from farmctl.cli.standing_view import Told
 from farmctl.cli.text import clock, counted, took
 from farmctl.journal import Record
+from farmctl.model.keeping import Keeper
 from farmctl.model.nodes import Phase
 from farmctl.plan import lines
 from farmctl.reconcile import NodeStatus
 from farmctl.units import format_amount
 
 _MOST_LINES = 12
-_MOST_RUNS = 4
+_MOST_RUNS = 6
 _LAST = 8
 
 
@@ -30,8 +32,12 @@ def sentences(why: Why, *, now: float) -> Iterator[Line]:
     if why.unreadable:
         yield f"How it was declared is not known: {why.unreadable}.", "failed"
         yield "Apply its file again: farmctl apply FARM.yaml", ""
+    if why.told is not None:
+        yield from standing_view.head(why.told)
+    elif why.status.keeper is not None:
+        yield _kept_only(why.status.keeper, now=now), "quiet"
     for pool in why.pools:
-        yield from _pool(pool, now=now)
+        yield from _pool(pool, why.told, now=now)
     yield from _nodes(why, now=now)
     yield from _rolls(why, now=now)
     if why.status.lock is not None:
@@ -42,6 +48,8 @@ def sentences(why: Why, *, now: float) -> Iterator[Line]:
         )
     for note in why.status.notes:
         yield f"{note.subject}: {note.message}", "drift"
+    if why.told is not None:
+        yield from standing_view.rest(why.told)
     yield "", ""
     yield from _next(why)
     yield "", ""
@@ -55,6 +63,7 @@ def document(why: Why) -> dict[str, Any]:
         "seen_at": why.seen.seen_at,
         "farm": documents.farm(why.status),
         "unreadable": why.unreadable or None,
+        "daemon": standing_view.document(why.told) if why.told else None,
         "pools": [
             {
                 "pool": each.pool,
@@ -88,15 +97,35 @@ def record(each: Record) -> dict[str, Any]:
     }
 
 
-def _pool(why: PoolWhy, *, now: float) -> Iterator[Line]:
+def _kept_only(keeper: Keeper, *, now: float) -> str:
+    age = took(max(0.0, now - keeper.beat))
+    return (
+        f"It is kept by farmctl serve on {keeper.host} (process {keeper.pid}), heard "
+        f"{age} ago; its reasons are in the journal there, and in the farm's document "
+        "within minutes."
+    )
+
+
+def _pool(why: PoolWhy, told: Told | None, *, now: float) -> Iterator[Line]:
     has = counted(why.has, "node")
     ready = "" if why.ready == why.has else f", {why.ready} of them ready,"
     wish = "as it should" if why.has == why.wanted else f"and wants {why.wanted}"
-    yield f"{why.pool} has {has}{ready} {wish}: {_wants(why)}.", ""
+    by_daemon = told is not None and why.hand is None and why.least != why.most
+    wants = (
+        standing_view.wants(told.standing, why.pool)
+        if told is not None and by_daemon
+        else _wants(why)
+    )
+    yield f"{why.pool} has {has}{ready} {wish}: {wants}.", ""
     if why.hand is not None:
         when = clock(why.hand.time, now=now)
         by = why.hand.values.get("command") or "farmctl scale"
         yield f"  Set at {when} with `{by}`.", "quiet"
+    if told is not None and by_daemon:
+        place = f" ({why.place})" if why.place else ""
+        quota = _quota(why)
+        yield from standing_view.pool(told, why.pool, place=place, quota=quota)
+        return
     yield f"  {_why_not_more(why)}", "quiet"
     if why.wanted > why.least:
         yield f"  Why not fewer? {_why_not_fewer(why)}", "quiet"
@@ -112,11 +141,11 @@ def _wants(why: PoolWhy) -> str:
     if why.decided != why.wanted:
         bound = "max" if why.decided > why.most else "min"
         return f"{why.decided} were decided, and {path}.{bound} is {why.wanted}{where}"
-    return f"{why.decided} were decided by hand, within {path}"
+    by = "by hand" if why.hand is not None else "by hand or from its queue"
+    return f"{why.decided} were decided {by}, within {path}"
 
 
 def _why_not_more(why: PoolWhy) -> str:
-    shape = f"{why.cpus} cores and {format_amount(why.memory_mib)} each"
     if why.wanted >= why.most:
         where = f" ({why.place})" if why.place else ""
         said = (
@@ -125,12 +154,17 @@ def _why_not_more(why: PoolWhy) -> str:
         )
     else:
         said = f"Why not more? Nothing asks for it; up to {why.most} may be set."
-    if why.room is not None:
-        said += (
-            f" The quota of {why.quota} would allow {counted(why.room, 'node')} more "
-            f"({shape})."
-        )
-    return said
+    return said + _quota(why)
+
+
+def _quota(why: PoolWhy) -> str:
+    if why.room is None:
+        return ""
+    shape = f"{why.cpus} cores and {format_amount(why.memory_mib)} each"
+    return (
+        f" The quota of {why.quota} would allow {counted(why.room, 'node')} more "
+        f"({shape})."
+    )
 
 
 def _why_not_fewer(why: PoolWhy) -> str:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farmctl.cli import chronicle
+from farmctl.cli.standing_view import Told
+from farmctl.cli.text import took
 from farmctl.errors import FarmctlError, InputError
 from farmctl.journal import Journal, Record
 from farmctl.model.nodes import Phase, Role
+from farmctl.model.standing import KEY, VERDICT, from_json
 from farmctl.model.steps import Plan
 from farmctl.model.view import CloudView, Quota
 from farmctl.plan import document
@@ -49,6 +52,7 @@ class Why:
 
     `plan` is what the next apply would do with the farm as it was declared last, or
     None with the reason in `refused`. `seen` is the look that all of it rests on.
+    `told` is how the farm stands with its daemon, None where none was heard of.
     """
 
     farm: str
@@ -60,6 +64,7 @@ class Why:
     plan: Plan | None
     refused: str
     journal: tuple[Record, ...]
+    told: Told | None = None
 
 
 def gather(world: World, name: str, journal: Journal) -> Why:
@@ -76,6 +81,7 @@ def gather(world: World, name: str, journal: Journal) -> Why:
     status = seen.farms[0]
     declared, unreadable = _declared(view, name)
     plan, refused = _next(world, declared, view) if declared else (None, "")
+    records = tuple(journal.read(name))
     return Why(
         farm=name,
         seen=seen,
@@ -85,7 +91,35 @@ def gather(world: World, name: str, journal: Journal) -> Why:
         pools=tuple(_pools(view, status, declared, journal)) if declared else (),
         plan=plan,
         refused=refused,
-        journal=tuple(journal.read(name)),
+        journal=records,
+        told=_told(view, status, records, journal, now=world.clock.now()),
+    )
+
+
+def _told(
+    view: CloudView,
+    status: FarmStatus,
+    records: tuple[Record, ...],
+    journal: Journal,
+    *,
+    now: float,
+) -> Told | None:
+    """Return the newest standing there is: in the journal here, or in the document."""
+    written = next((e for e in reversed(records) if e.event == VERDICT), None)
+    here = from_json(written.values.get(KEY)) if written else None
+    document = view.farm(status.farm).document
+    body = document.body if document else None
+    there = from_json(body.get(KEY)) if body else None
+    if here is not None and (there is None or there.at <= here.at):
+        place = f"the journal {journal.file(status.farm)}"
+        return Told(
+            standing=here, place=place, source="journal", at=now, keeper=status.keeper
+        )
+    if there is None:
+        return None
+    place = f"the farm's document, {took(max(0.0, now - there.at))} old"
+    return Told(
+        standing=there, place=place, source="document", at=now, keeper=status.keeper
     )
 
 

@@ -8,7 +8,7 @@ has, so that a round with nothing to do writes nothing.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from farmctl.daemon import standings
+from farmctl.daemon import news
 from farmctl.model.standing import KEY, Standing, as_json, from_json
 from farmctl.model.view import Document
 from farmctl.plan import document
@@ -42,7 +42,7 @@ class Notes:
         """
         body = (found.body if found is not None else None) or {}
         now = standing.at
-        if standing.waiting or any(pool.states for pool in standing.pools):
+        if standing.waiting or standing.running:
             self._worked = True
         if not self._written:
             self._written = now
@@ -52,8 +52,8 @@ class Notes:
         time = now - self._written >= self._every
         learns = remember is not None and self._worked and (changes or time)
         follows = remember is not None or bool(standing.doubt)
-        news = follows and time and (self._worked or _is_news(body, standing))
-        tells = changes or news
+        fresh = self._worked or _is_news(body, standing)
+        tells = changes or (follows and time and fresh)
         notes: dict[str, object] = {
             key: body[key] for key in (LEARNED, KEY) if key in body
         }
@@ -70,5 +70,5 @@ def _is_news(body: Mapping[str, object], standing: Standing) -> bool:
     before = from_json(body.get(KEY))
     after = from_json(as_json(standing))
     return before is None or (
-        after is not None and standings.grave(before) != standings.grave(after)
+        after is not None and news.grave(before) != news.grave(after)
     )

@@ -19,7 +19,7 @@ from farmctl.elastic.joining import Joined, PoolFacts, join
 from farmctl.elastic.stages import Stage, Stages
 from farmctl.errors import FarmctlError, InputError, NotPossibleError
 from farmctl.model.guests import guests
-from farmctl.model.matching import Never, NodeShape, sort_out
+from farmctl.model.matching import Never, NodeShape, Sorted, sort_out
 from farmctl.model.sample import Sample
 from farmctl.model.view import FarmView
 from farmctl.reconcile import Guests
@@ -108,8 +108,6 @@ class Watched:
         believed = raw is not None and not self.evidence.doubt
         if not believed:  # nor is what it says of any single node: the cloud alone
             joined = join(blank, mine, facts, emptied=emptied, aside=self.aside)
-        if not believed:  # nor is what it says of any single node: the cloud alone
-            joined = join(blank, mine, facts, emptied=emptied, aside=self.aside)
         under_way, through = deciding.coming(
             joined,
             configuration=configuration,
@@ -147,6 +145,14 @@ class Watched:
                 if vm.host in emptied
             },
         )
+
+    def believed(self) -> Sorted | None:
+        """Return the last look that is believed, without the work that can never run.
+
+        None where none was.
+        """
+        last = self.evidence.last
+        return None if last is None else sort_out(last, tuple(self._shapes.values()))
 
     def put_aside(self, vm_ids: frozenset[int]) -> None:
         """Count these VMs as nothing, even where they could not be marked."""

@@ -4,7 +4,6 @@ Pure: from what the round saw, decided and was held back by to one `Standing`. W
 done with it, in the journal, the farm's document and the metrics, is left to `rounds`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from farmctl.daemon.leases import Lease
 from farmctl.daemon.seeing import Seen, Watched
 from farmctl.daemon.values import Settings, Told
 from farmctl.elastic.terms import PRICE
+from farmctl.model.matching import Never, Sorted
 from farmctl.model.nodes import Role
 from farmctl.model.sample import (
     Decision,
@@ -24,6 +24,7 @@ from farmctl.model.sample import (
     NodeSample,
     NodeState,
     Park,
+    Sample,
     Start,
     Undrain,
     Verdict,
@@ -37,7 +38,6 @@ from farmctl.reconcile import StepOutcome
 from farmctl.spec import Farm
 
 _FOREVER = float("inf")
-_NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _NAMED = 3
 _MOST_CHANGES = 8
 
@@ -65,14 +65,31 @@ class Round:
     lease: Lease | None = None
     no_room: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
+    @property
+    def known(self) -> Sorted:
+        """What counts: of a look that is not believed, the last one that was."""
+        now = Sorted(sample=self.seen.sample, never=self.seen.never)
+        if self.seen.believed or self.farm.batch is None:
+            return now
+        return self.watched.believed() or now
+
+    @property
+    def shown(self) -> Sample:
+        """The nodes and the work that count."""
+        return self.known.sample
+
+    @property
+    def never(self) -> tuple[Never, ...]:
+        """The work that can never run."""
+        return self.known.never
+
 
 def standing(it: Round) -> Standing:
     """Return how a farm stands after a round."""
     farm, evidence = it.farm, it.watched.evidence
     last = evidence.last
     queue = farm.batch is not None
-    # Of what is not believed nothing is told but the doubt: the last truth counts.
-    shown = it.seen.sample if it.seen.believed or last is None else last
+    shown = it.shown
     pools = tuple(_pool(it, name) for name in farm.pools)
     return Standing(
         at=it.now,
@@ -90,7 +107,7 @@ def standing(it: Round) -> Standing:
         pools=pools,
         queue=_queued(shown.waiting),
         others=_queued(shown.held),
-        never=tuple(str(each) for each in it.seen.never),
+        never=tuple(str(each) for each in it.never),
         decided=tuple(decided(it.verdict.decisions)),
         less=_less(it) if queue else "",
         next=tuple(_next(it, pools)),
@@ -177,37 +194,9 @@ def decided(decisions: Iterable[Decision]) -> Iterator[str]:
         yield f"{verb} {_some(names)}: {because}" if verb else because
 
 
-def grave(standing: Standing) -> tuple[object, ...]:
-    """Return what people want to know of at once when it changes."""
-    return (
-        tuple((pool.pool, pool.size, pool.least, pool.most) for pool in standing.pools),
-        tuple(_shape(pool.limit) for pool in standing.pools),
-        tuple(tuple(pool.shunned) for pool in standing.pools),
-        _shape(standing.doubt),
-        bool(standing.restarting),
-        standing.never,
-    )
-
-
-def slight(standing: Standing) -> tuple[object, ...]:
-    """Return what is worth a line when it changes, though not at once.
-
-    Work counts by its order of magnitude: twice as much is news.
-    """
-    return (
-        standing.waiting.bit_length(),
-        standing.running.bit_length(),
-        standing.held.bit_length(),
-        tuple(sorted({_shape(each) for each in standing.decided})),
-        _shape(standing.less),
-    )
-
-
 def _pool(it: Round, name: str) -> PoolStanding:
     pool, facts = it.farm.pools[name], it.seen.facts[name]
-    states = Counter(
-        node.state.value for node in it.seen.joined.sample.nodes if node.pool == name
-    )
+    states = Counter(node.state.value for node in it.shown.nodes if node.pool == name)
     limit, until = _limit(it, name, facts.digest)
     return PoolStanding(
         pool=name,
@@ -234,7 +223,7 @@ def _limit(it: Round, name: str, digest: str) -> tuple[str, float]:
     parts, until = [], 0.0
     allowed = it.watched.breaker.allows(digest, now=it.now)
     ends, why = it.no_room.get(name, (0.0, ""))
-    waits = bool(starts or name in limits or it.seen.sample.waiting)
+    waits = bool(starts or name in limits or it.shown.waiting)
     if allowed.until > it.now:
         parts.append(_untimed(allowed.because))
         until = allowed.until
@@ -278,7 +267,7 @@ def _less(it: Round) -> str:
     """Say why there are not fewer nodes."""
     live = [
         node
-        for node in it.seen.joined.sample.nodes
+        for node in it.shown.nodes
         if node.state in {NodeState.READY, NodeState.BOOTING, NodeState.DRAINING}
     ]
     if not live:
@@ -343,7 +332,7 @@ def _next(it: Round, pools: Sequence[PoolStanding]) -> list[Due]:
 
 def _arriving(it: Round) -> list[Due]:
     coming: dict[str, list[NodeSample]] = {}
-    for node in it.seen.joined.sample.nodes:
+    for node in it.shown.nodes:
         if node.state is NodeState.BOOTING:
             coming.setdefault(node.pool, []).append(node)
     found = []
@@ -362,7 +351,7 @@ def _arriving(it: Round) -> list[Due]:
 
 def _emptying(it: Round, going: Collection[str | None]) -> list[Due]:
     found = []
-    for node in it.seen.joined.sample.nodes:
+    for node in it.shown.nodes:
         if node.state is not NodeState.DRAINING or node.name in going:
             continue
         if node.drained_by is Drainer.OTHERS:
@@ -380,7 +369,3 @@ def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_NAMED])
     more = len(names) - _NAMED
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _shape(text: str) -> str:
-    return _NUMBERS.sub("#", text)

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from farmctl.daemon import standings
+from farmctl.daemon import news
 from farmctl.daemon.lines import tell
 from farmctl.model.sample import (
     Decision,
@@ -126,7 +126,7 @@ class Teller:
             standing: after the round.
             retell: seconds that are between two that differ in their amounts only.
         """
-        found = standings.grave(standing), standings.slight(standing)
+        found = news.grave(standing), news.slight(standing)
         if found == self._verdict:
             return
         if found[0] == self._verdict[0] and standing.at - self._at < retell:

@@ -19,7 +19,8 @@ from farmctl.model.nodes import Role, VmState, node_name
 from farmctl.model.sample import NodeState
 from farmctl.model.steps import ConfigureNodes
 from farmctl.model.view import FarmView, Vm
-from farmctl.plan.document import TRIAL
+from farmctl.plan.document import FARM, TRIAL
+from farmctl.plan.rolling import FOLLOWED
 from farmctl.reconcile import Outcome, Result
 
 TRIES = 2
@@ -78,11 +79,12 @@ class Trials:
             if vm.mark.configured not in {"", configuration}
         }
         self._canary = ""
-        if not configuration or not changed or seen.batch is None:
-            if not changed:
-                self._trial = None
-            return None
         kept = _noted(mine)
+        if not configuration or not changed or not _followed(mine):
+            # Where it is not known now what configures them, what was tried holds.
+            unknown = changed and not configuration
+            self._trial = (self._trial or kept) if unknown else None
+            return None
         if self._trial is None or self._trial.digest != configuration:
             self._trial = Trial(digest=configuration, failed={})
         if kept is not None and kept.digest == configuration:
@@ -92,6 +94,14 @@ class Trials:
         self._teller.state(f"{_EVENT} stopped", stopped)
         if stopped:
             return frozenset()
+        others = frozenset(
+            node_name(mine.farm, vm.tag.role)
+            for vm in mine.vms
+            if vm.tag is not None and vm.tag.role in {Role.HEAD, Role.ROUTER}
+        )
+        if seen.batch is None:
+            # Nobody could say how a worker fares; the head may need it to come back.
+            return others
         tried = {
             name: vm
             for name, vm in workers.items()
@@ -108,12 +118,7 @@ class Trials:
             default=min(changed),
         )
         self._teller.state(_EVENT, f"it is tried on {self._canary} first")
-        others = {Role.HEAD, Role.ROUTER}
-        return frozenset({self._canary}) | frozenset(
-            node_name(mine.farm, vm.tag.role)
-            for vm in mine.vms
-            if vm.tag is not None and vm.tag.role in others
-        )
+        return others | {self._canary}
 
     def notes(self, mine: FarmView) -> dict[str, object]:
         """Return what the farm's document is to keep of it."""
@@ -122,7 +127,7 @@ class Trials:
             failed = {node: why[:200] for node, why in trial.failed.items()}
             return {TRIAL: {"digest": trial.digest, "failed": failed}}
         body = mine.document.body if mine.document else None
-        return {TRIAL: {}} if body and body.get(TRIAL) and trial is None else {}
+        return {TRIAL: {}} if body and body.get(TRIAL) else {}
 
     def done(self, outcome: Outcome) -> None:
         """Take note of how a configuring ended."""
@@ -180,6 +185,13 @@ def told(mine: FarmView) -> str:
     """Return what a farm's document says of a trial that was stopped."""
     trial = _noted(mine)
     return trial.stopped if trial is not None else ""
+
+
+def _followed(mine: FarmView) -> bool:
+    """Tell whether the farm has a batch system that says how its workers fare."""
+    body = mine.document.body if mine.document else None
+    declared = body.get(FARM) if body else None
+    return isinstance(declared, Mapping) and declared.get("batch") in FOLLOWED
 
 
 def _noted(mine: FarmView) -> Trial | None:

@@ -129,8 +129,9 @@ class Tended:
 
     def _kept(self, step: Step, mine: FarmView) -> Kept:
         if isinstance(step, ConfigureNodes):
-            found = _ready_ones(step, mine) if self.configuring else None
-            return found and _on_trial(found, mine, self.wish.trial)
+            # First who may not be in it: they are to take nobody's place in the run.
+            tried = _on_trial(step, mine, self.wish.trial) if self.configuring else None
+            return tried and _ready_ones(tried, mine)
         if self.configuring:
             return None
         match step:

@@ -80,3 +80,24 @@ def test_new_workers_get_it_while_it_is_tried(bench, name, inside):
         until(lambda: carried(bench, name).get("two"), what="a new one has it")
         until(lambda: not queue.left, what="all jobs end")
     assert queue.state["killed"] == []
+
+
+def test_nobody_who_may_work_gets_it_while_the_queue_is_away(bench, name, inside):
+    queue = bench.make(name, count="3")
+    with bench.serving():
+        until(lambda: carried(bench, name) == {"one": 3}, what="all are configured")
+        queue.set(fault="away")
+        until(lambda: bench.said(name, "the queue is not believed"), what="away")
+        assert inside.lines
+        inside.digest = "two"
+        until(
+            lambda: f"configured {name}-head" in configured(inside),
+            what="the head, that it may come back",
+        )
+        assert carried(bench, name) == {"one": 3}
+        queue.set(fault="")
+        until(lambda: carried(bench, name) == {"two": 3}, what="all are anew")
+    order = [line for line in configured(inside) if "-wn-" in line]
+    first = next(why for _, why in bench.said(name, "changed playbook"))
+    assert first == f"it is tried on {name}-wn-001 first"
+    assert len(order) == 3

@@ -177,6 +177,23 @@ def test_a_watched_farm_is_configured_a_few_nodes_at_a_time_its_head_first(
     assert tend(inside, "alice", inside.cloud.look(), wish, Options()).steps == ()
 
 
+def test_a_run_is_not_filled_with_those_that_may_not_be_in_it(
+    inside, insides, monkeypatch
+):
+    monkeypatch.setattr(tending, "AT_ONCE", 1)
+    apply(inside, farm_of("alice"))
+    (new,) = [
+        vm for vm in inside.cloud.look().farm("alice").vms if vm.name == "alice-wn-002"
+    ]
+    inside.cloud.mark(new.id, replace(new.mark, configured=""))
+    insides.lines  # noqa: B018 - begin again
+    insides.digest = "two"
+    wish = Wish(sizes={"wn": 2}, trial=frozenset())
+    for _ in range(2):  # what is decided is written down first
+        tend(inside, "alice", inside.cloud.look(), wish, Options())
+    assert done_to(insides) == ["alice-wn-002"]
+
+
 def test_what_others_marked_meanwhile_stays(make_world, own, tmp_path):
     class Draining(Insides):
         def configure(self, farm, guests, targets, report, give_up):

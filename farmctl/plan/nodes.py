@@ -155,9 +155,10 @@ def _fill(
             why = f"{shape.wanted} of {shape.wanted + excess} nodes are wanted"
             filled.removals.append(_remove(vm, shape, why))
     for ordinal, vm in sorted(seated.items()):
-        fault = judge.fault(vm, shape, keeps_old=keeps_old)
+        fault = judge.fault(vm, shape, keeps_old=keeps_old or tending is not None)
         if fault is not None and tending is not None:
-            # Whoever tends it drains what is old or sick first, and then lets it go.
+            # Whoever tends it drains what is old or sick first, and then lets it go:
+            # an old one that is off can only be drained once it is on again.
             fault = None if fault.remedy is condition.Remedy.REPLACE else fault
         if fault is None:
             filled.kept.append(vm)

@@ -22,6 +22,7 @@ LARGEST = 8 * 1024
 
 _UNPACKED = 1 << 20
 _WHY = 300
+_CROOKED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 
 
 def read(document: Document | None) -> Rolling:
@@ -36,7 +37,7 @@ def read(document: Document | None) -> Rolling:
             before={str(k): _before(v) for k, v in _table(found, "before").items()},
             refused={str(k): _refusal(v) for k, v in _table(found, "refused").items()},
         )
-    except (ValueError, TypeError, KeyError, zlib.error):
+    except (*_CROOKED, zlib.error):
         return Rolling()
 
 

@@ -245,3 +245,12 @@ def test_a_saved_plan_keeps_its_rolls(rolled):
     made = rolled.of(NEW)
     assert saved.load(saved.dump(made)).rolls == made.rolls
     assert saved.as_json(made)["rolls"]["wn"]["old"] == 3
+
+
+@pytest.mark.parametrize("failed", [[], "1", 7, None])
+def test_a_crooked_roll_in_the_document_is_none(rolled, failed):
+    rolled.do(NEW)
+    found = rolled.world.view.farm("alice").document
+    body = json.loads(json.dumps(found.body))
+    body[document.ROLLING]["pools"]["wn"]["failed"] = failed
+    assert read(replace(found, body=body)).rolls == {}

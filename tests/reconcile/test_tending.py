@@ -1,12 +1,13 @@
 """Short runs for whoever watches a farm: what goes, what stays, what costs no call."""
 
+import time
 from dataclasses import replace
 
 import pytest
 from rig import farm_of
 
-from farmctl.model.nodes import Mark, Role
-from farmctl.model.steps import CreateNode, RemoveNode
+from farmctl.model.nodes import Mark, Role, VmState
+from farmctl.model.steps import CreateNode, RemoveNode, StartNode
 from farmctl.reconcile import (
     Options,
     Wish,
@@ -126,3 +127,22 @@ def test_a_drain_by_hand_is_noted_and_taken_back(world, farm):
     assert workers(world, farm)[2].mark.draining
     mark_draining(world, farm, full, Options(), draining=False)
     assert not workers(world, farm)[2].mark.draining
+
+
+def until_off(world, vm_id):
+    ends = time.monotonic() + 10
+    while world.cloud.vms([vm_id])[0].state is not VmState.OFF:
+        assert time.monotonic() < ends
+
+
+def test_an_old_node_that_is_off_is_started_so_that_it_can_be_drained(
+    world, own, farm, request
+):
+    changed = farm_of(farm, size=0, worker="cpus: 1, memory: 300MiB")
+    changed = changed.model_copy(update={"batch": "htcondor"})  # whose pools never roll
+    assert tended(world, farm, declared=changed, sizes={"wn": 3}).complete
+    old = workers(world, farm)[1]
+    request.getfixturevalue("opennebula").call("one.vm.action", "poweroff-hard", old.id)
+    until_off(world, old.id)
+    (step,) = tended(world, farm, sizes={"wn": 3}).plan.steps
+    assert isinstance(step, StartNode)

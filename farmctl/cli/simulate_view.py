@@ -63,6 +63,10 @@ def show(comparison: "Comparison", idle_cost: float, *, first: bool) -> None:
             f"{figures.starts:,}",
         )
     terminal.put(console, table)
+    if comparison.stuck:
+        names = ", ".join(comparison.stuck)
+        said = f"Left out, since some work waits for ever there: {names}."
+        terminal.line(console, terminal.shown(console, said))
     for price in comparison.prices:
         said = _against(comparison, price)
         if said:

@@ -8,7 +8,7 @@ have been silent for long are one crowd. `forecast` gives the rates that `worth`
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
@@ -172,17 +172,26 @@ class Arrivals:
             self.crowd_since += now - self.seen
         self.seen = now
 
-    def forecast(self, now: float, steps: Iterable[float]) -> list[Step]:
-        """Return the rates of bursts from `now` on, in steps of these lengths."""
-        crowd = self._crowd(now)
+    def forecast(
+        self,
+        now: float,
+        steps: Iterable[float],
+        ends: Mapping[str, float] | None = None,
+    ) -> list[Step]:
+        """Return the rates of bursts from `now` on, in steps of these lengths.
+
+        `ends`: in how many seconds the work of each owner who has some is over.
+        """
+        crowd, ends = self._crowd(now), ends or {}
         shared = self._table(1)
         known = [
             (
                 now - owner.heard,
+                ends.get(name, inf) if owner.active else -inf,
                 owner,
-                shared if owner.active else (owner.rates or self._rates(owner)),
+                owner.rates or self._rates(owner),
             )
-            for owner in self.recent.values()
+            for name, owner in self.recent.items()
         ]
         found: list[Step] = []
         offset = 0.0
@@ -191,9 +200,13 @@ class Arrivals:
             factor = self._factor(now + middle)
             by_size: dict[int, float] = {}
             any_size = crowd
-            for age, owner, rates in known:
-                at = int((age + middle) / FIRST).bit_length()
-                rate = rates[at if at < BINS else -1]
+            for age, end, owner, rates in known:
+                if middle < end:
+                    at = int((age + middle) / FIRST).bit_length()
+                    rate = shared[at if at < BINS else -1]
+                else:
+                    at = int((middle - max(end, -age)) / FIRST).bit_length()
+                    rate = rates[at if at < BINS else -1]
                 any_size += rate * owner.rest
                 for size, share in owner.mix:
                     by_size[size] = by_size.get(size, 0.0) + rate * share

@@ -41,13 +41,16 @@ def wanted(
     times: Times,
     ready_in: float,
     foretells: bool,
+    beside: float = 1.0,
 ) -> Growth:
     """Return how many nodes more would pay.
 
     Where waiting for a boot costs more than the boot itself, waiting work gets its
     nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
     that finds a slot soon enough anyway starts nothing. Such a schedule is a guess, so
-    that the waiting which a node would save counts twice.
+    that the waiting which a node would save counts twice, and what its work has waited
+    already counts as well: nothing waits for much longer than it is worth. What a node
+    costs there is its boot and the slots that nodes like it had free beside work.
 
     Args:
         out: The sample, sorted.
@@ -58,6 +61,7 @@ def wanted(
         times: Measured times.
         ready_in: Seconds until a new node takes work.
         foretells: Whether nodes may be started for work that is only expected.
+        beside: What a start costs, as a multiple of its boot and stop (`Beside`).
     """
     need = max(0, -(-(out.queued - out.coming) // slots))
     if not need and not foretells:
@@ -88,6 +92,7 @@ def wanted(
                 return inf
             more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
             saved = TWICE * price * (waited - waiting(more, out.tasks)[0])
+            saved += price * min(slots, out.queued) * out.waited / out.queued
         caught = 0.0
         if trusted:
             caught, _ = worth(
@@ -103,7 +108,7 @@ def wanted(
                 ready_in=ready_in,
             )
         due = lost * slots
-        return saved + caught - (due if count < need else TWICE * due)
+        return saved + caught - due * (beside if count < need else TWICE)
 
     low, high = 0, most
     while low < high:

@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any
 
 from farmctl.elastic.arrivals import BINS, FORGET, RECALLED, Arrivals, Owner, recall
+from farmctl.elastic.beside import Beside
 from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.ladder import WEEK_HOURS, BaseLoad
 from farmctl.elastic.learned import SETTLED, Kind, Learned, Mean
@@ -47,6 +48,7 @@ class Parts:
     base: BaseLoad
     spending: Spending
     foretold: Foretold
+    beside: Beside
 
 
 def saved(parts: Parts) -> Value:
@@ -60,6 +62,11 @@ def saved(parts: Parts) -> Value:
         "base": [base.hour, base.low, *base.lows],
         "spent": [parts.spending.day, _short(parts.spending.hours)],
         "foretold": [_short(parts.foretold.score), _short(parts.foretold.upto, 9)],
+        "beside": [
+            _short(parts.beside.free),
+            _short(parts.beside.slots),
+            _short(parts.beside.upto, 9),
+        ],
         "owners": {},
     }
     left = LARGEST - len(_compact(value))
@@ -111,6 +118,9 @@ def restored(value: object, parts: Parts) -> bool:
         score, upto = value["foretold"]
         parts.foretold.score = _signed(score)
         parts.foretold.upto = _number(upto)
+        # What an earlier farmctl wrote has none.
+        free, slots, seen = _numbers(value.get("beside", [0, 0, 0]), 3)
+        parts.beside.free, parts.beside.slots, parts.beside.upto = free, slots, seen
         for name, entry in value["owners"].items():
             _fill_owner(arrivals, runtimes, str(name), entry)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):

@@ -18,19 +18,22 @@ class Outlook:
     """What decisions are made from.
 
     `queued`: slots that wait and could run here. `never`: pieces that fit no pool.
-    `idle`: empty ready nodes, first the ones that get work first. `freeing`: when the
-    slots of working nodes are free, seconds from now; `boots`: when those of booting
-    nodes are; `coming`: how many these are.
+    `waited`: slot-seconds that they have waited so far. `ends`: in how many seconds all
+    work of an owner is over, as guessed. `idle`: empty ready nodes, first the ones that
+    get work first. `freeing`: when the slots of working nodes are free, seconds from
+    now; `boots`: when those of booting nodes are; `coming`: how many these are.
     """
 
     now: float
     queued: int = 0
+    waited: float = 0.0
     running: int = 0
     never: int = 0
     widest: int = 1
     memory_mib: int = 0
     oldest: float | None = None
     coming: int = 0
+    ends: dict[str, float] = field(default_factory=dict)
     tasks: list[Task] = field(default_factory=list)
     freeing: list[Slots] = field(default_factory=list)
     boots: list[Slots] = field(default_factory=list)
@@ -79,6 +82,8 @@ def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outl
                     else:
                         left = max(work.ends - now, 1.0)
                     out.freeing.append((left, work.slots))
+                    if left > out.ends.get(work.owner, 0.0):
+                        out.ends[work.owner] = left
             out.running += busy
             if not taking:
                 if node.drained_by is not Drainer.OTHERS:
@@ -148,6 +153,7 @@ def _queue(
             continue
         slots = piece.slots * piece.count
         out.queued += slots
+        out.waited += slots * max(0.0, out.now - piece.since)
         out.widest = max(out.widest, piece.slots)
         out.memory_mib = max(out.memory_mib, piece.memory_mib)
         if out.oldest is None or piece.since < out.oldest:
@@ -155,4 +161,5 @@ def _queue(
         runs = runtimes.guess(piece.owner) if piece.runs is None else piece.runs
         key = (piece.owner, runs)
         tasks[key] = tasks.get(key, 0) + slots
+        out.ends[piece.owner] = max(out.ends.get(piece.owner, 0.0), terms.boot + runs)
     out.tasks = [(slots, runs) for (_, runs), slots in tasks.items()]

@@ -19,6 +19,7 @@ from typing import Any
 
 from farmctl.elastic import kinds, ladder, memory
 from farmctl.elastic.arrivals import Arrivals
+from farmctl.elastic.beside import Beside
 from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
@@ -29,7 +30,7 @@ from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
 from farmctl.elastic.undrains import taken_back
 from farmctl.elastic.victims import going
 from farmctl.elastic.watch import Watch
-from farmctl.elastic.worth import middles, worth
+from farmctl.elastic.worth import middles, spans, worth
 from farmctl.model.sample import (
     Decision,
     Drain,
@@ -62,6 +63,7 @@ class Scaler:
         self.base = ladder.BaseLoad()
         self.spending = Spending()
         self.foretold = Foretold()
+        self.beside = Beside()
         self._foreseen: Foresight | None = None
         self._limits: dict[str, str] = {}
         self._stay: Stay | None = None
@@ -92,6 +94,7 @@ class Scaler:
         self._watch.see(sample)
         self.spending.see(sample)
         self.foretold.see(sample)
+        self.beside.see(sample)
         self._foreseen, self._limits, self._stay = None, {}, None
         times = self.learned.times()
         out = look(sample, self.terms, times, self.runtimes)
@@ -170,12 +173,13 @@ class Scaler:
         growth = wanted(
             out,
             self.arrivals,
-            lambda: self._forecast(out.now, times),
+            lambda: self._forecast(out, times),
             slots=pool.slots,
             price=terms.price,
             times=times,
             ready_in=ready_in,
             foretells=foretells,
+            beside=self.beside.factor(times, pool.slots),
         )
         count, because = growth.count, growth.because
         again = inf
@@ -267,7 +271,7 @@ class Scaler:
         self, out: Outlook, idle: Sequence[NodeSample], times: Times
     ) -> tuple[int, float]:
         """Return how many idle nodes are worth their slots, and for how long."""
-        forecast, stay = self._forecast(out.now, times)
+        forecast, stay = self._forecast(out, times)
         free = free_at(out.freeing, middles(forecast))
         ranks = [0]
         for node in idle:
@@ -314,6 +318,7 @@ class Scaler:
             base=self.base,
             spending=self.spending,
             foretold=self.foretold,
+            beside=self.beside,
         )
 
     def _stays(self, node: NodeSample, until: float, again: float, why: str) -> float:
@@ -329,22 +334,13 @@ class Scaler:
             self._limits[pool.name] = f"{wish} more would pay: {held.because}"
         return held
 
-    def _steps(self, times: Times) -> list[float]:
-        """Return the lengths of the forecast's steps, to twice the break-even time."""
-        reach = TWICE * times.break_even(self.terms.price)
-        steps = [times.boot / 8]
-        total = steps[0]
-        while total < reach:
-            steps.append(max(total, steps[0]))
-            total += steps[-1]
-        return steps
-
-    def _forecast(self, now: float, times: Times) -> Foresight:
+    def _forecast(self, out: Outlook, times: Times) -> Foresight:
         """Return the forecast from `now`; made once for all that one sample asks."""
         if self._foreseen is None:
-            steps = self._steps(times)
+            reach = TWICE * times.break_even(self.terms.price)
+            steps = spans(times.boot / 8, reach)
             self._foreseen = (
-                self.arrivals.forecast(now, steps),
+                self.arrivals.forecast(out.now, steps, out.ends),
                 self.runtimes.stay(steps),
             )
         return self._foreseen

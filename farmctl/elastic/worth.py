@@ -5,7 +5,9 @@ saves a boot and a stop and the waiting of those whom it takes; until then it co
 slots. It is kept as long as there is a span of time over which it pays.
 
 Bursts that find room take it: what is free later is what is free now and becomes so,
-less what they bring and what of it still runs by then.
+less what they bring and what of it still runs by then. Both are sums of many chances,
+and vary as such: a farm of many small jobs is short of room at times although on
+average it is not.
 
 Where waiting for a boot costs less than the boot, a burst that finds no room may as
 well wait for slots that free up; a node that is kept saves less, and must pay twice.
@@ -13,11 +15,24 @@ Where it costs more, what follows the burst is made to wait as well and counts.
 """
 
 from collections.abc import Sequence
-from math import exp
+from math import exp, sqrt
 from operator import mul
 
 from farmctl.elastic.arrivals import Arrivals, Step
 from farmctl.elastic.terms import TWICE
+
+POINTS = ((-sqrt(3.0), 1 / 6), (0.0, 2 / 3), (sqrt(3.0), 1 / 6))
+"""A normal deviate as three points and their weights (Gauss and Hermite)."""
+
+
+def spans(first: float, reach: float) -> list[float]:
+    """Return the lengths of a forecast's steps, each as long as all before it."""
+    steps = [first]
+    total = first
+    while total < reach:
+        steps.append(total)
+        total += total
+    return steps
 
 
 def middles(steps: Sequence[Step]) -> list[float]:
@@ -63,24 +78,32 @@ def worth(
     cascade = 1.0 if patient else arrivals.cascade(boot)
     if patient and ready_in == 0:
         lost, price = lost / TWICE, price / TWICE
-    last_room, larger, smaller = -1, (0.0, 0.0), 0.0
+    known: dict[int, tuple[float, float, float]] = {}
     fits: list[float] = []
+    spreads: list[float] = []
     for step, there, still in zip(steps, free, stay, strict=True):
-        room = max(0, there + rank - round(sum(map(mul, fits, still))))
-        if room != last_room:
-            larger, smaller = arrivals.larger(room, slots), arrivals.smaller(room)
-            last_room = room
-        chance, tasks = larger
-        hits = chance * step.any_size
-        caught = tasks * step.any_size
-        fit = smaller * step.any_size
-        for size, rate in step.rates:
-            if size > room:
-                hits += rate
-                caught += rate * min(size - room, slots)
-            else:
-                fit += rate * size
+        mean = there + rank - sum(map(mul, fits, still))
+        freed = max(0, there - free[0])
+        sigma = sqrt(sum(map(mul, spreads, still)) + freed)
+        hits = caught = fit = spread = 0.0
+        for away, weight in POINTS:
+            room = max(0, round(mean + away * sigma))
+            if room not in known:
+                known[room] = (*arrivals.larger(room, slots), arrivals.smaller(room))
+            chance, tasks, smaller = known[room]
+            hits += weight * chance * step.any_size
+            caught += weight * tasks * step.any_size
+            fit += weight * smaller * step.any_size
+            spread += weight * smaller * smaller * step.any_size
+            for size, rate in step.rates:
+                if size > room:
+                    hits += weight * rate
+                    caught += weight * rate * min(size - room, slots)
+                else:
+                    fit += weight * rate * size
+                    spread += weight * rate * size * size
         fits.append(fit)
+        spreads.append(spread)
         gone = hits * step.seconds
         if gone > 1e-9:  # noqa: PLR2004 - below it the division loses its digits
             left = exp(-gone)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from farmctl.simulate.bounds import Bounds, bounds
 from farmctl.simulate.cloudmodel import CloudModel
-from farmctl.simulate.engine import Policy, replay
+from farmctl.simulate.engine import Policy, StuckError, replay
 from farmctl.simulate.measures import PRICES, Measures, measure, series
 from farmctl.simulate.own import own
 from farmctl.simulate.peers.catalogue import PEERS
@@ -35,7 +35,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All runs on one workload. `bounds` hold for farms where nobody waits."""
+    """All runs on one workload. `bounds` hold for farms where nobody waits.
+
+    `stuck`: rules of others under which some work waits for ever; they have no run.
+    """
 
     trace: str
     jobs: int
@@ -45,6 +48,7 @@ class Comparison:
     bounds: Bounds
     prices: tuple[float, ...]
     runs: tuple[Run, ...]
+    stuck: tuple[str, ...] = ()
 
     def best_peer(self, price: float) -> Run | None:
         """Return the cheapest of the others' rules at this price of waiting."""
@@ -76,7 +80,8 @@ def compare(
         progress: Told before each replay how many are done, of how many, and the name.
 
     Raises:
-        StuckError: If some work waits for ever, such as work that no pool fits.
+        StuckError: If some work waits for ever under farmctl's policy, or under all
+            that are asked for, such as work that no pool fits.
     """
     shapes = dict(pools)
     first = next(iter(shapes.values()))
@@ -88,10 +93,16 @@ def compare(
         ]
     policies += [(PEERS[name](), None) for name in peers]
     runs: list[Run] = []
+    stuck: list[str] = []
     for done, (policy, price) in enumerate(policies):
         if progress is not None:
             progress(done, len(policies), policy.name)
-        runs.append(_run(trace, policy, price, cloud, shapes))
+        try:
+            runs.append(_run(trace, policy, price, cloud, shapes))
+        except StuckError:
+            if price is not None or len(stuck) + 1 == len(policies):
+                raise
+            stuck.append(policy.name)
     return Comparison(
         trace=trace.name,
         jobs=len(trace.jobs),
@@ -101,6 +112,7 @@ def compare(
         bounds=bounds(trace, slots=first, turn=cloud.boot + cloud.stop),
         prices=tuple(prices),
         runs=tuple(runs),
+        stuck=tuple(stuck),
     )
 
 

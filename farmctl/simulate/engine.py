@@ -16,6 +16,9 @@ from farmctl.simulate.trace import Trace
 ROUNDS = 8
 """How often a policy is asked again at one instant because it changed something."""
 
+PATIENCE = 7 * 86_400.0
+"""Seconds without a job, a boot or a stop after which waiting work waits for ever."""
+
 
 class Policy(Protocol):
     """A rule that sizes a farm."""
@@ -62,12 +65,14 @@ def replay(
     """
     farm = Farm(cloud, pools)
     jobs, following, period = trace.jobs, 0, policy.period
-    wake, changed, booked = 0.0, True, farm.ledger
+    wake, changed, booked, stirred = 0.0, True, farm.ledger, 0.0
     while following < len(jobs) or farm.queued or farm.running:
         arrival = jobs[following].submit if following < len(jobs) else inf
         event = farm.events[0][0] if farm.events else inf
         now = min(arrival, event, wake)
-        if now == inf:
+        if following < len(jobs) or farm.events:
+            stirred = now
+        if now == inf or now > stirred + PATIENCE:
             raise StuckError(
                 f"{farm.queued} slots of work wait for ever under {policy.name}"
             )

@@ -70,6 +70,7 @@ core-hours{reached}.</p>
 <p>Waste is what nodes cost above the work they did: booting and stopping, empty, free
 slots beside work, free slots while draining. C at a price is waste plus that many
 core-hours for each hour that a task waits. The best of a column is underlined.</p>
+{_stuck(comparison)}
 <h2>Demand and size</h2>
 {_courses(comparison)}
 <h2>How long tasks wait</h2>
@@ -77,6 +78,13 @@ core-hours for each hour that a task waits. The best of a column is underlined.<
 <h2>What waiting costs to avoid</h2>
 {_frontier(comparison)}
 """
+
+
+def _stuck(comparison: Comparison) -> str:
+    if not comparison.stuck:
+        return ""
+    names = escape(", ".join(comparison.stuck))
+    return f"<p>Left out, since some work waits for ever there: {names}.</p>"
 
 
 def _table(comparison: Comparison) -> str:

@@ -155,3 +155,18 @@ def test_the_report_is_one_page_that_fetches_nothing_and_escapes_names():
     assert page.count("<svg viewBox") == 4 + 2
     assert "farmctl at 20" in page
     assert "CLUES" in page
+
+
+def test_a_rule_of_others_under_which_work_waits_for_ever_is_left_out_and_named():
+    found = compare(
+        trace(*(job(100 * at, 50) for at in range(5))),
+        cloud=CloudModel(),
+        pools={"wn": 4},
+        prices=(1,),
+        peers=["elastiq-example", "clues"],
+    )
+    assert [run.measures.policy for run in found.runs] == ["farmctl at 1", "CLUES"]
+    assert len(found.stuck) == 1
+    assert f"Left out, since some work waits for ever there: {found.stuck[0]}" in html(
+        found
+    )

@@ -330,7 +330,7 @@ class Rolls:
         elif len(news.roll.failed) > len(before.failed):
             self._teller.went_wrong(
                 "new node failed",
-                f"{len(news.roll.failed)} of the new make in a row",
+                f"{len(news.roll.failed)} of the new make have failed so far",
                 subject=pool,
             )
 

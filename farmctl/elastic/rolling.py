@@ -101,12 +101,12 @@ def decide(turn: Turn) -> Next:
     }
     if turn.roll.back:
         return _back(turn, new, old)
-    roll = _counted(turn, proven)
+    roll, row = _counted(turn, proven)
     if turn.refused:
         return _still(turn, roll, new, "its new make is refused")
     limit = TRIPS_AT if roll.proven else CANARIES
-    if len(roll.failed) >= limit:
-        return _failed(turn, roll)
+    if len(row) >= limit:
+        return _failed(turn, roll, row)
     if not roll.proven and proven:
         roll = replace(roll, proven=turn.now)
     if not roll.proven:
@@ -118,7 +118,7 @@ def decide(turn: Turn) -> Next:
             because=said,
             news=News(roll=roll, at=turn.now, over=True),
         )
-    return _surge(turn, roll, new, old, frozenset(proven))
+    return _surge(turn, roll, new, old, frozenset(proven), careful=bool(row))
 
 
 # The stages.
@@ -150,6 +150,8 @@ def _surge(
     new: Mapping[int, NodeSample],
     old: Mapping[int, NodeSample],
     proven: frozenset[int],
+    *,
+    careful: bool,
 ) -> Next:
     unproven = frozenset(node.name for key, node in new.items() if key not in proven)
     surging = turn.surging
@@ -165,7 +167,7 @@ def _surge(
     remain = [node for node in ready if node.name not in gone]
     leaving = sum(node.state is NodeState.DRAINING for node in old.values()) + len(gone)
     count = min(turn.pace.surge - len(surging) - leaving, len(remain) - len(surging))
-    if roll.failed:
+    if careful:
         count = min(count, 1 - len(unproven))
     spare = (
         not turn.waiting
@@ -173,7 +175,7 @@ def _surge(
         and any(node.empty for key, node in new.items() if key in proven)
     )
     said = f"{MARK}: {len(remain)} nodes of the old make are left, "
-    more = max(0, 1 - len(unproven)) if roll.failed else None
+    more = max(0, 1 - len(unproven)) if careful else None
     if count <= 0 or spare:
         why = (
             f"{said}{leaving} drain, {len(unproven)} new ones have to prove themselves"
@@ -248,9 +250,9 @@ def _back(
     )
 
 
-def _failed(turn: Turn, roll: Roll) -> Next:
-    whys = sorted({turn.sick[key] for key in roll.failed if key in turn.sick})
-    count = len(roll.failed)
+def _failed(turn: Turn, roll: Roll, row: frozenset[int]) -> Next:
+    whys = sorted({turn.sick[key] for key in row if key in turn.sick})
+    count = len(row)
     said = f"{count} new nodes failed in a row"
     if not roll.proven:
         said = f"{count} canaries failed, and none has proven itself"
@@ -325,14 +327,21 @@ def _sides(turn: Turn) -> tuple[dict[int, NodeSample], dict[int, NodeSample]]:
     return new, old
 
 
-def _counted(turn: Turn, proven: Iterable[int]) -> Roll:
-    """Return the roll with the failures in a row: those since a node proved itself."""
+def _counted(turn: Turn, proven: Iterable[int]) -> tuple[Roll, frozenset[int]]:
+    """Return the roll with all that failed, and the failures in a row.
+
+    Those are in a row that came since a node proved itself. An earlier one is kept as
+    long as its VM is there, so that it is not taken for a new one.
+    """
     failed = {**dict.fromkeys(turn.sick, turn.now), **turn.roll.failed}
     last = max((turn.proofs.since.get(each, 0.0) for each in proven), default=0.0)
-    kept = {vm_id: at for vm_id, at in failed.items() if at >= last}
-    return (
-        turn.roll if kept == dict(turn.roll.failed) else replace(turn.roll, failed=kept)
-    )
+    row = frozenset(vm_id for vm_id, at in failed.items() if at >= last)
+    kept = {
+        vm_id: at for vm_id, at in failed.items() if vm_id in row or vm_id in turn.sick
+    }
+    if kept == dict(turn.roll.failed):
+        return turn.roll, row
+    return replace(turn.roll, failed=kept), row
 
 
 def _told(

@@ -30,8 +30,9 @@ class Roll:
     """One pool on its way from one make to another.
 
     `proven`: when the first new worker had shown itself good, 0 while none has.
-    `failed`: new workers that failed since the last one that did not, by VM id, with
-    the time. `back`: it leads away from a make that was refused, or taken back.
+    `failed`: new workers that failed since the last one that did not, and those before
+    it that are still there, by VM id, with the time. `back`: it leads away from a make
+    that was refused, or taken back.
     """
 
     old: str

@@ -250,6 +250,24 @@ def test_a_failure_before_a_node_that_is_good_counts_no_more():
     assert dict(found.news.roll.failed) == {}
 
 
+def test_one_that_failed_before_a_good_node_is_not_counted_again_while_it_is_kept():
+    roll = replace(PROVEN, failed={8: NOW - 900, 9: NOW - 800})
+    sick = {8: "it never joined", 9: "it never joined"}
+    for _ in range(2):
+        found = decide(
+            turn(
+                *[node(n) for n in (1, 3)],
+                node(2, "new"),
+                roll=roll,
+                proven=["002"],
+                sick={**sick, 10: "it never joined"},
+            )
+        )
+        roll = found.news.roll if found.news else roll
+        assert found.news is None or not found.news.refused
+        assert dict(roll.failed) == {8: NOW - 900, 9: NOW - 800, 10: NOW}
+
+
 def test_going_back_drains_the_bad_and_takes_back_the_good():
     back = Roll(old="new", new="old", began=NOW, proven=NOW, back=True)
     found = decide(

@@ -137,6 +137,7 @@ def plan(
             *for_objects.notes,
             *unneeded.notes,
             *for_nodes.notes,
+            *routed.notes,
             *_still_rolling(rolls, for_objects.templates),
             *_open_public_network(target, view),
         ),

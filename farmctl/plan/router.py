@@ -27,6 +27,7 @@ from farmctl.model.router import (
     Zone,
     ZonePolicy,
 )
+from farmctl.model.steps import Note
 from farmctl.model.view import Network
 from farmctl.plan import addresses
 from farmctl.spec import Farm, Forward, Site
@@ -255,6 +256,20 @@ def _forwards(
         else:
             found.append(_forwarding(forward, address))
     return tuple(found), tuple(absent)
+
+
+def closed(farm: Farm, hosts: Iterable[Host]) -> Iterator[Note]:
+    """Yield a note for each forward whose node is not there: its port is shut."""
+    if farm.router.public_address == "none":
+        return
+    names = {host.name for host in hosts}
+    for forward in farm.router.forwards:
+        if f"{farm.name}-{forward.to}" not in names:
+            yield Note(
+                subject=f"forward {forward.name}",
+                message=f"leads nowhere for now, as there is no {forward.to}: port "
+                f"{forward.port} opens once that node is made",
+            )
 
 
 def _forwarding(forward: Forward, address: str) -> Forwarding:

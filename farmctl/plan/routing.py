@@ -21,6 +21,7 @@ from farmctl.model.steps import (
     ChangeRouter,
     CreateNode,
     NodeSpec,
+    Note,
     RemoveNode,
     ReplaceNode,
     StartNode,
@@ -92,13 +93,14 @@ class Routing:
 class RouterSteps:
     """The node steps, the router's with its files; and those that change it in place.
 
-    `before` is for what comes, `after` for what has gone.
+    `before` is for what comes, `after` for what has gone; `notes` is on its forwards.
     """
 
     early: list[Step]
     nodes: list[Step]
     before: list[Step] = field(default_factory=list)
     after: list[Step] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def router_steps(
@@ -131,6 +133,7 @@ def router_steps(
     steps = RouterSteps(
         early=[_with_files(step, target, name, files) for step in early],
         nodes=[_with_files(step, target, name, files) for step in nodes],
+        notes=list(router.closed(routing.farm, staying)),
     )
     there = _there(mine, kept, early, nodes)
     if there is None:

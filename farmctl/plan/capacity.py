@@ -8,8 +8,17 @@ class and, by trying to place every node, against the single hypervisors.
 from collections.abc import Iterable, Iterator, Sequence
 
 from farmctl.model import requirements
-from farmctl.model.nodes import VmState
-from farmctl.model.steps import CreateNode, NodeSpec, Plan, ReplaceNode, StartNode
+from farmctl.model.attributes import Kind
+from farmctl.model.nodes import Role, VmState
+from farmctl.model.steps import (
+    ChangeObject,
+    CreateNode,
+    CreateObject,
+    NodeSpec,
+    Plan,
+    ReplaceNode,
+    StartNode,
+)
 from farmctl.model.target import Placement
 from farmctl.model.view import Capacity, Host, Quota, Vm
 from farmctl.plan.placement import Placer
@@ -59,35 +68,63 @@ def too_large(plan: Plan, capacity: Capacity | None) -> dict[str, str]:
         return found
     for node in _new(plan):
         kind = node.pool or node.role.value
-        if kind in found or _fits_some(node, capacity):
-            continue
-        hosts = _all_hosts(node.placement, capacity)
-        largest = max(hosts, key=lambda host: (host.total_cpus, host.total_memory_mib))
-        found[kind] = (
-            f"A node of {kind} has {node.cpus:g} cores and {_gib(node.memory_mib)} of "
-            f"memory, and no {node.placement.hypervisor_class} hypervisor is as large: "
-            f"{largest.name} has {largest.total_cpus:g} cores and "
-            f"{_gib(largest.total_memory_mib)}. Make the nodes smaller."
-        )
+        if kind not in found and not _fits_some(node, capacity):
+            hosts = _all_hosts(node.placement.requires, capacity)
+            kind_of = node.placement.hypervisor_class
+            found[kind] = _too_large(
+                kind, node.cpus, node.memory_mib, f"{kind_of} hypervisor", hosts
+            )
     return found
+
+
+def pools_too_large(plan: Plan, capacity: Capacity | None) -> dict[str, str]:
+    """Return likewise what pools are told that are new or changed, with no node yet."""
+    found: dict[str, str] = {}
+    if capacity is None:
+        return found
+    for step in plan.steps:
+        if not isinstance(step, CreateObject | ChangeObject):
+            continue
+        if step.kind is not Kind.TEMPLATE or step.tag.role is not Role.WORKER:
+            continue
+        said = step.attributes
+        cpus, memory = float(str(said["CPU"])), int(str(said["MEMORY"]))
+        hosts = _all_hosts(str(said["SCHED_REQUIREMENTS"]), capacity)
+        if hosts and not any(_holds(host, cpus, memory) for host in hosts):
+            found[step.tag.pool] = _too_large(
+                step.tag.pool, cpus, memory, "hypervisor of its class", hosts
+            )
+    return found
+
+
+def _too_large(
+    kind: str, cpus: float, memory_mib: int, which: str, hosts: Sequence[Host]
+) -> str:
+    largest = max(hosts, key=lambda host: (host.total_cpus, host.total_memory_mib))
+    return (
+        f"A node of {kind} has {cpus:g} cores and {_gib(memory_mib)} of memory, and no "
+        f"{which} is as large: {largest.name} has {largest.total_cpus:g} cores and "
+        f"{_gib(largest.total_memory_mib)}. Make the nodes smaller."
+    )
+
+
+def _holds(host: Host, cpus: float, memory_mib: int) -> bool:
+    """Tell whether a hypervisor would hold the node if it were empty."""
+    return cpus <= host.total_cpus + _SLACK and memory_mib <= host.total_memory_mib
 
 
 def _fits_some(node: NodeSpec, capacity: Capacity) -> bool:
     """Tell whether an empty hypervisor of its class would hold the node, if known."""
-    hosts = _all_hosts(node.placement, capacity)
-    return not hosts or any(
-        node.cpus <= host.total_cpus + _SLACK
-        and node.memory_mib <= host.total_memory_mib
-        for host in hosts
-    )
+    hosts = _all_hosts(node.placement.requires, capacity)
+    return not hosts or any(_holds(host, node.cpus, node.memory_mib) for host in hosts)
 
 
-def _all_hosts(placement: Placement, capacity: Capacity) -> list[Host]:
+def _all_hosts(requires: str, capacity: Capacity) -> list[Host]:
     """Return the hypervisors of a class, those that take no VMs just now included.
 
     One that has never been monitored shows no size, and is left out.
     """
-    wanted = requirements.parse(placement.requires)
+    wanted = requirements.parse(requires)
     return [
         host
         for host in capacity.hosts

@@ -21,6 +21,7 @@ from farmctl.model.steps import (
     Plan,
 )
 from farmctl.model.view import CloudView
+from farmctl.plan import capacity
 from farmctl.reconcile import evidence, keepers
 from farmctl.reconcile.execution import execute
 from farmctl.reconcile.intent import (
@@ -151,7 +152,10 @@ def declared(world: World, name: str) -> Farm:
 
 def _drawn(world: World, intent: Intent, view: CloudView | None) -> Plan:
     seen = world.cloud.look() if view is None else view
-    plan, _, short = drawn(world, intent, seen)
+    plan, seen, short = drawn(world, intent, seen)
+    started = capacity.too_large(plan, seen.capacity)
+    later = capacity.pools_too_large(plan, seen.capacity).items()
+    short += [why for pool, why in later if pool not in started]
     said = tuple(Note(subject=ROOM, message=each) for each in short)
     return replace(plan, notes=(*plan.notes, *said))
 

@@ -62,6 +62,18 @@ def test_a_node_that_is_larger_than_every_hypervisor_is_told_so(kit):
     assert capacity.too_large(plan, room) == {"wn": said}
 
 
+def test_a_pool_that_is_new_and_empty_is_told_so_as_well(kit):
+    plan = plan_of(kit, count={"min": 0, "max": 4}, cpus=5, memory="1GiB")
+    room = kit.capacity(workers=6, cpus=4.0)
+    assert capacity.shortfalls(plan, room, ()) == []
+    assert capacity.pools_too_large(plan, room) == {
+        "wn": "A node of wn has 5 cores and 1 GiB of memory, and no hypervisor of its "
+        "class is as large: worker-02 has 4 cores and 128 GiB. Make the nodes smaller."
+    }
+    assert capacity.pools_too_large(plan, kit.capacity()) == {}
+    assert capacity.pools_too_large(plan, None) == {}
+
+
 def test_a_class_that_is_all_disabled_is_told(kit):
     room = kit.capacity()
     hosts = tuple(

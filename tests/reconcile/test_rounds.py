@@ -162,7 +162,7 @@ def test_a_saved_plan_is_refused_when_the_cloud_has_moved_on(world):
 
 def test_too_little_room_is_named_before_anything_is_changed(make_world, own):
     world = make_world(own)
-    farm = farm_of("alice", size=40, worker="cpus: 64, memory: 1GiB")
+    farm = farm_of("alice", size=40, worker="cpus: 32, memory: 1GiB")
     notes = [note.message for note in make_plan(world, farm).notes]
     assert any("No place for" in note or "Needs" in note for note in notes)
     with pytest.raises(NotPossibleError, match="There is no room for what alice needs"):
@@ -348,3 +348,14 @@ def test_only_steps_of_a_scale_down_end_vms(world):
     apply(world, farm_of("alice"))
     outcome = scale(world, "alice", "wn", 3)
     assert not any(isinstance(each.step, RemoveNode) for each in outcome.steps)
+
+
+def test_a_plan_tells_of_a_pool_that_no_hypervisor_could_hold_a_node_of(world, name):
+    farm = farm_of(name, size=0)
+    pool = farm.pools["wn"].model_copy(
+        update={"cpus": 500, "count": Count.model_validate({"min": 0, "max": 3})}
+    )
+    plan = make_plan(world, farm.model_copy(update={"pools": {"wn": pool}}))
+    (note,) = [note.message for note in plan.notes if note.subject == "room"]
+    assert note.startswith("A node of wn has 500 cores and")
+    assert note.endswith("Make the nodes smaller.")

@@ -69,6 +69,7 @@ class Daemon:
         self._told: dict[str, Told] = {}
         self._truth: dict[str, float] = {}
         self._looked = 0.0
+        self._began = 0.0
         self._failures = 0
 
     def stop(self) -> None:
@@ -111,7 +112,7 @@ class Daemon:
     async def _tick(
         self, rounds: ThreadPoolExecutor, helpers: ThreadPoolExecutor
     ) -> None:
-        began = self._clock.monotonic()
+        self._began = began = self._clock.monotonic()
         try:
             view = await self._in(helpers, self._world.cloud.look)
         except CloudError as error:
@@ -224,7 +225,11 @@ class Daemon:
         """Wait until the next look is due, or somebody wakes us."""
         assert self._wake is not None
         settings = self._settings
-        pause = settings.poll * min(_SLOWEST, 1 + self._failures)
+        usual = settings.poll * min(_SLOWEST, 1 + self._failures)
+        # From look to look: a look's own time is no part of what a job waits. Yet
+        # OpenNebula is left alone for as long as it was kept busy.
+        took = self._clock.monotonic() - self._began
+        pause = max(usual - took, min(took, usual))
         now = self._clock.now()
         due = [told.again - now for told in self._told.values() if told.again > now]
         if due and not self._failures:

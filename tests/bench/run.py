@@ -205,21 +205,47 @@ def bench_serve(folder: Path) -> bool:
     place = folder / "serve"
     place.mkdir()
     found = rounds.measure(place, (10, 100))
-    seconds, calls = found[100]
+    seconds, used, calls = found[100]
+    # Others load a machine, and make no round faster: the least is what it takes.
+    least = min(seconds)
     rig.show(
         "a daemon's round over 100 farms with nothing to do",
-        f"{seconds:.2f} s",
+        f"{least:.2f} s",
         "<= 2 s",
-        kept=seconds <= 2.0,
+        kept=least <= 2.0,
     )
-    same = dict(found[10][1]) == dict(calls)
+    print(
+        f"    of {', '.join(f'{each:.2f}' for each in sorted(seconds))} s; processor "
+        f"time of daemon and cloud {statistics.median(used):.2f} s"
+    )
+    few = dict(found[10][2])
+    same = few == dict(calls)
     rig.show(
         "    its calls",
         str(sum(calls.values())),
         "as for 10 farms",
         kept=same,
     )
-    return seconds <= 2.0 and same
+    if not same:
+        print(f"    10 farms: {few}; 100 farms: {dict(calls)}")
+    return least <= 2.0 and same
+
+
+def bench_reaction(folder: Path) -> bool:
+    """Measure from a job submitted to the request for its node, at its worst."""
+    place = folder / "reaction"
+    place.mkdir()
+    seconds = rounds.reactions(place)
+    most = rounds.POLL + 0.2
+    median = statistics.median(seconds)
+    rig.show(
+        f"from a job to the request for its node, poll {rounds.POLL:.0f} s",
+        f"{median:.2f} s",
+        f"<= {most:.1f} s",
+        kept=median <= most,
+    )
+    print(f"    {', '.join(f'{each:.2f}' for each in sorted(seconds))} s")
+    return median <= most
 
 
 BENCHES = {
@@ -229,6 +255,7 @@ BENCHES = {
     "many": bench_many,
     "batch": bench_batch,
     "serve": bench_serve,
+    "reaction": bench_reaction,
     "decision": bench_decision,
     "years": bench_years,
     "nodes": nodes.bench_nodes,

@@ -74,7 +74,9 @@ def daemon(
     if site.login is not None:
         batches = SiteBatches(SiteGuests(site, os.environ, announce=announce))
     try:
-        with worlds.world(site, patience=PATIENCE, announce=announce) as world:
+        with worlds.world(
+            site, patience=PATIENCE, announce=announce, called=meters.called
+        ) as world:
             yield Daemon(
                 world,
                 batches,

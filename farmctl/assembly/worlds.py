@@ -31,6 +31,7 @@ def connect(
     *,
     patience: float,
     announce: Callable[[str], None],
+    called: Callable[[str], None] | None = None,
 ) -> "Cloud":
     """Return the site's cloud; the embedded one is started if it is meant.
 
@@ -39,6 +40,7 @@ def connect(
         environment: the process' own.
         patience: seconds for which harmless calls are repeated.
         announce: is told before something takes long.
+        called: is told of each call, by its method's name.
 
     Raises:
         InputError: the endpoint or the credentials cannot be used.
@@ -47,7 +49,11 @@ def connect(
     from farmctl.cloud import opennebula  # noqa: PLC0415 - lxml and pyone are heavy
 
     chosen = access.choose(site, environment, lambda: carried.started(announce))
-    return opennebula.connect(chosen.endpoint, str(chosen.auth_file), patience=patience)
+    auth_file = str(chosen.auth_file)
+    made = opennebula.connect(chosen.endpoint, auth_file, patience=patience)
+    if called is not None:
+        made.observe(called)
+    return made
 
 
 @contextmanager
@@ -57,6 +63,7 @@ def world(
     progress: "Progress | None" = None,
     patience: float = QUICK,
     announce: Callable[[str], None],
+    called: Callable[[str], None] | None = None,
 ) -> Iterator["World"]:
     """Give a world on the site's cloud, and its connections back at the end.
 
@@ -68,7 +75,9 @@ def world(
     from farmctl.reconcile import Silence, World  # noqa: PLC0415 - heavy
 
     clock = SystemClock()
-    cloud = connect(site, os.environ, patience=patience, announce=announce)
+    cloud = connect(
+        site, os.environ, patience=patience, announce=announce, called=called
+    )
     try:
         yield World(
             cloud=cloud,

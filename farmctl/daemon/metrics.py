@@ -78,7 +78,19 @@ class Meters:
         )
         self._limited = Gauge(
             "farmctl_limited",
-            "1 where a breaker, or the lack of room, limits a pool",
+            "1 where something keeps back nodes that would pay: max, quota, breaker …",
+            ["farm", "pool"],
+            registry=registry,
+        )
+        self._breakers = Gauge(
+            "farmctl_breaker_open",
+            "1 while nothing is made of a pool's image, as its boots failed",
+            ["farm", "pool"],
+            registry=registry,
+        )
+        self._shunned = Gauge(
+            "farmctl_hypervisors_shunned",
+            "Hypervisors that get no node of a pool, as boots failed on them",
             ["farm", "pool"],
             registry=registry,
         )
@@ -114,6 +126,18 @@ class Meters:
             "From asked for until it takes work",
             ["farm"],
             buckets=_BOOTS,
+            registry=registry,
+        )
+        self._boots_failed = Counter(
+            "farmctl_boots_failed",
+            "Boots that failed",
+            ["farm"],
+            registry=registry,
+        )
+        self._calls = Counter(
+            "farmctl_opennebula_calls",
+            "Calls sent to OpenNebula",
+            ["method"],
             registry=registry,
         )
         self._rounds = Histogram(
@@ -153,6 +177,10 @@ class Meters:
         server, _ = start_http_server(port, addr=address, registry=self.registry)
         return int(server.server_address[1])
 
+    def called(self, method: str) -> None:
+        """Take note of a call to OpenNebula."""
+        self._calls.labels(method).inc()
+
     def looked(self, seconds: float) -> None:
         """Take note of a look at OpenNebula that succeeded."""
         self._looks.observe(seconds)
@@ -189,10 +217,10 @@ class Meters:
             self._failed.labels(farm).inc()
             return
         self._clear(self._nodes, farm)
-        for (pool, state), count in told.states.items():
-            self._nodes.labels(farm, pool, state).set(count)
-        for pool, size in told.sizes.items():
-            self._sizes.labels(farm, pool).set(size)
+        for (name, state), count in told.states.items():
+            self._nodes.labels(farm, name, state).set(count)
+        for name, size in told.sizes.items():
+            self._sizes.labels(farm, name).set(size)
         self._demand.labels(farm, "waiting").set(told.waiting)
         self._demand.labels(farm, "running").set(told.running)
         oldest = told.at - told.oldest if told.oldest else 0.0
@@ -200,21 +228,24 @@ class Meters:
         self._doubted.labels(farm).set(1 if told.doubt else 0)
         self._aside.labels(farm).set(told.aside)
         self._never.labels(farm).set(len(told.never))
-        self._clear(self._limited, farm)
-        for pool in told.limits:
-            self._limited.labels(farm, pool).set(1)
+        for pool in told.standing.pools if told.standing else ():
+            held = (farm, pool.pool)
+            self._limited.labels(*held).set(1 if pool.limit else 0)
+            self._breakers.labels(*held).set(1 if pool.tripped else 0)
+            self._shunned.labels(*held).set(len(pool.shunned))
         self._clear(self._refused, farm)
-        for pool in told.refused:
-            self._refused.labels(farm, pool).set(1)
+        for name in told.refused:
+            self._refused.labels(farm, name).set(1)
         self._clear(self._rolling, farm)
-        for pool, (new, all_of_them) in told.rolling.items():
-            self._rolling.labels(farm, pool, "new").set(new)
-            self._rolling.labels(farm, pool, "old").set(all_of_them - new)
+        for name, (new, all_of_them) in told.rolling.items():
+            self._rolling.labels(farm, name, "new").set(new)
+            self._rolling.labels(farm, name, "old").set(all_of_them - new)
         if told.lease_ends:
             self._lease.labels(farm).set(told.lease_ends)
         for decision in told.decisions:
             word = _WORDS.get(type(decision), "other")
             self._decisions.labels(farm, word).inc()
+        self._boots_failed.labels(farm).inc(told.failed)
         for seconds in told.boots:
             self._boots.labels(farm).observe(seconds)
 
@@ -226,6 +257,9 @@ class Meters:
                 self._sizes,
                 self._demand,
                 self._limited,
+                self._breakers,
+                self._shunned,
+                self._refused,
                 self._rolling,
             ):
                 self._clear(meter, farm)

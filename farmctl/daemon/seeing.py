@@ -13,7 +13,7 @@ from farmctl.clock import Clock
 from farmctl.daemon import deciding
 from farmctl.daemon.deciding import Sickroom
 from farmctl.daemon.values import Batches, Settings
-from farmctl.elastic.breaker import Breaker
+from farmctl.elastic.breaker import Breaker, How
 from farmctl.elastic.evidence import Evidence
 from farmctl.elastic.joining import Joined, PoolFacts, join
 from farmctl.elastic.stages import Stage, Stages
@@ -44,7 +44,8 @@ class Seen:
     `believed`: whether the joined sample is evidence; without it nothing shrinks.
     `late`: VMs that have taken too long, with the reason. `gone`: nodes to be struck
     off the batch system's list. `never`: work that no pool could run. `moving`: nodes
-    that others are to take the places of elsewhere, with the reason.
+    that others are to take the places of elsewhere, with the reason. `came_up`: how
+    long each boot took that is over, in seconds; `failed`: how many failed.
     """
 
     facts: Mapping[str, PoolFacts]
@@ -56,6 +57,7 @@ class Seen:
     late: Mapping[int, str]
     gone: tuple[str, ...]
     came_up: tuple[float, ...]
+    failed: int = 0
     moving: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,6 +124,7 @@ class Watched:
         )
         boots = deciding.boots(joined, through, watched, now=now)
         there = [vm.id for vm in joined.vms.values()]
+        fresh = [each for each in boots if each.vm_id not in self.breaker.seen]
         self.breaker = self.breaker.see(boots).forget(there)
         self.stages = self.stages.see(under_way, through, now=now)
         self.sickroom = self.sickroom.see(deciding.sick(joined), now=now)
@@ -139,6 +142,7 @@ class Watched:
             late=self.stages.late(self._limits(), now=now),
             gone=self._gone(joined, believed=believed, now=now),
             came_up=came_up,
+            failed=sum(each.how is How.FAILED for each in fresh),
             moving={
                 name: f"its hypervisor {vm.host} is disabled"
                 for name, vm in joined.vms.items()

@@ -163,6 +163,7 @@ def told(
         ),
         aside=aside,
         boots=seen.came_up,
+        failed=seen.failed,
         lease_ends=standing.lease_ends,
         again=verdict.look_again,
         standing=standing,
@@ -198,6 +199,7 @@ def _pool(it: Round, name: str) -> PoolStanding:
     pool, facts = it.farm.pools[name], it.seen.facts[name]
     states = Counter(node.state.value for node in it.shown.nodes if node.pool == name)
     limit, until = _limit(it, name, facts.digest)
+    tripped = it.watched.breaker.allows(facts.digest, now=it.now).until
     return PoolStanding(
         pool=name,
         size=it.asked.sizes.get(name, it.sizes.get(name, pool.count.start)),
@@ -208,6 +210,7 @@ def _pool(it: Round, name: str) -> PoolStanding:
         states=dict(sorted(states.items())),
         limit=limit,
         until=until,
+        tripped=tripped if tripped > it.now else 0.0,
         shunned=dict(it.watched.breaker.shunned(facts.digest, now=it.now)),
     )
 

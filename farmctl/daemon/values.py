@@ -101,6 +101,7 @@ class Told:
     ended: int = 0
     aside: int = 0
     boots: tuple[float, ...] = ()
+    failed: int = 0
     lease_ends: float = 0.0
     rolling: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     refused: frozenset[str] = frozenset()

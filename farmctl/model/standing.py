@@ -38,7 +38,8 @@ class PoolStanding:
 
     `states`: nodes by what they are to the batch system. `slots`: of one node. `limit`:
     why no more nodes come than do, empty if nothing holds them back; it changes by
-    itself at `until`. `shunned`: hypervisors that get no new node now, and why.
+    itself at `until`. `tripped`: until when its image's breaker is open. `shunned`:
+    hypervisors that get no new node now, and why.
     """
 
     pool: str
@@ -50,6 +51,7 @@ class PoolStanding:
     states: Mapping[str, int] = field(default_factory=dict)
     limit: str = ""
     until: float = 0.0
+    tripped: float = 0.0
     shunned: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -13,6 +13,7 @@ from farmctl.cli import terminal
 from farmctl.cli.options import Duration, complete_file, site_file, site_option
 from farmctl.daemon import Daemon, Meters, Settings, log_as_json
 from farmctl.elastic.evidence import Care
+from farmctl.errors import NotPossibleError
 
 _APART = 0.8
 """Share of the poll that two looks which are to agree are apart."""
@@ -26,13 +27,14 @@ _LAST_PORT = 65535
 def _address(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> tuple[str, int] | None:
-    """Read an address and a port, such as 127.0.0.1:9750."""
+    """Read an address and a port; of a port alone, loopback's."""
     if value is None:
         return None
     address, _, port = value.rpartition(":")
-    if not address or not port.isdigit() or int(port) > _LAST_PORT:
+    address = address or "127.0.0.1"
+    if not port.isdigit() or int(port) > _LAST_PORT:
         raise click.BadParameter(
-            f"{value!r} is no address and port, such as 127.0.0.1:9750."
+            f"{value!r} is no port, nor an address and a port, such as 127.0.0.1:9750."
         )
     return address.strip("[]"), int(port)
 
@@ -58,8 +60,9 @@ Examples:
 @click.option(
     "--metrics",
     callback=_address,
-    metavar="ADDRESS:PORT",
-    help="Serve Prometheus metrics there, under /metrics.",
+    metavar="[ADDRESS:]PORT",
+    help="Serve Prometheus metrics there, under /metrics, to whoever reaches it; "
+    "without an address on this machine alone.",
 )
 @click.option(
     "--first-boot",
@@ -105,9 +108,19 @@ def command(
     log_as_json(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
     meters = Meters()
     if metrics is not None:
-        meters.serve(*metrics)
+        _serve(meters, *metrics)
     with serving.daemon(site, files, settings, meters, announce=terminal.say) as daemon:
         asyncio.run(_until_stopped(daemon, once=once))
+
+
+def _serve(meters: Meters, address: str, port: int) -> None:
+    try:
+        meters.serve(address, port)
+    except OSError as error:
+        raise NotPossibleError(
+            f"Metrics cannot be served at {address}:{port}: {error.strerror or error}.",
+            hint="Name another port, or end who has it: ss -ltnp",
+        ) from error
 
 
 async def _until_stopped(daemon: Daemon, *, once: bool) -> None:

@@ -117,6 +117,10 @@ class OpenNebula:
     def endpoint(self) -> str:
         return self._wire.endpoint
 
+    def observe(self, called: Callable[[str], None]) -> None:
+        """Tell `called` of each call that is sent from now on, by its method's name."""
+        self._wire.called = called
+
     def look(self) -> CloudView:
         """Read the whole cloud; see the port.
 

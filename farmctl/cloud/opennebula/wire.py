@@ -24,6 +24,8 @@ from farmctl.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from farmctl.clock import Clock
     from farmctl.cloud.opennebula.server import Servers
     from farmctl.cloud.opennebula.session import Session
@@ -73,6 +75,8 @@ class Wire:
         self._cafile = cafile
         self._size = connections
         self._closed = False
+        self.called: Callable[[str], None] | None = None
+        """Is told of each call that is sent, by the name of its method."""
         self._lock = threading.Lock()
         self._servers: Servers | None = None
 
@@ -126,6 +130,8 @@ class Wire:
             server = servers.once
         from farmctl.cloud.opennebula import transport_errors  # noqa: PLC0415
 
+        if self.called is not None:
+            self.called(method)
         try:
             answer = server.ask(method, *args)
         except transport_errors.FOREIGN as error:

@@ -303,7 +303,13 @@ class FarmRounds:
         self, brief: Brief, standing: Standing, sizes: Mapping[str, int]
     ) -> dict[str, object]:
         learned = None if self._scaler is None else self._scaler.remember
-        due = self._noted.due(brief.mine.document, standing, sizes, remember=learned)
+        # What a roll has beyond a pool's most is no size of it.
+        within = {
+            pool: brief.farm.pools[pool].count.within(size)
+            for pool, size in sizes.items()
+            if pool in brief.farm.pools
+        }
+        due = self._noted.due(brief.mine.document, standing, within, remember=learned)
         tried = self._trials.notes(brief.mine)
         return {**leases.notes(brief.lease), **due, **tried}
 

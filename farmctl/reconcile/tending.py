@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from farmctl.errors import BusyError, GoneError, NotAuthorisedError, RefusedError
+from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Phase, Role, VmState, node_name, phase
 from farmctl.model.rolling import News
 from farmctl.model.steps import (
     AwaitNode,
+    ChangeObject,
     ConfigureNodes,
     CreateNode,
     Note,
@@ -87,9 +89,9 @@ class Wish:
 class Tended:
     """The farm as watched: an intent whose plans hold nothing that is waited for.
 
-    `configuring`: the plan holds the configuring of nodes that are ready, and nothing
-    else; without it everything but that. The two are runs of their own, so that new
-    nodes are asked for before others are logged in to.
+    `configuring`: the plan holds the configuring of nodes that are ready, and what the
+    document is to keep; without it everything but that. The two are runs of their own,
+    so that new nodes are asked for before others are logged in to.
     """
 
     farm: str
@@ -133,7 +135,7 @@ class Tended:
             tried = _on_trial(step, mine, self.wish.trial) if self.configuring else None
             return tried and _ready_ones(tried, mine)
         if self.configuring:
-            return None
+            return step if _is_note(step) else None
         match step:
             case AwaitNode():
                 return None
@@ -194,10 +196,10 @@ def tend(
     whole = intent.whole(world, view)
     plan = intent.settled(whole, view)
     wait = False
-    if plan.changes_nothing:
+    if all(_is_note(step) for step in plan.steps):
         configuring = replace(intent, configuring=True)
         later = configuring.settled(whole, view)
-        if not later.changes_nothing:
+        if any(isinstance(step, ConfigureNodes) for step in later.steps):
             intent, plan, wait = configuring, later, True
     found = view.farm(name).document
     if plan.changes_nothing and not _left_locked(found, view.at):
@@ -257,6 +259,11 @@ def set_aside(
                 name, "node put aside", because=mark.reason, subject=vm.name, vm=vm.id
             )
     return failed
+
+
+def _is_note(step: Step) -> bool:
+    """Tell whether a step does nothing but write down: it is never waited for."""
+    return isinstance(step, ChangeObject) and step.kind is Kind.DOCUMENT
 
 
 def _left_locked(found: object, now: float) -> bool:

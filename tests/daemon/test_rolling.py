@@ -2,6 +2,7 @@
 
 import pytest
 from farms import FAST, SITE, farm_text, serve, until
+from insides import Insides
 from proxy import Mode, Proxy
 
 from farmctl.model.nodes import VmState
@@ -74,6 +75,29 @@ def test_a_new_image_rolls_through_a_pool_that_is_always_full(bench, name):
     assert most <= 5
     assert fewest >= 4
     assert [event for event, _ in bench.said(name) if "canary" in event]
+
+
+def test_new_nodes_are_configured_while_the_pool_has_one_too_many(
+    bench, name, tmp_path
+):
+    """Each round would have other sizes to write down, and never come to them."""
+    (tmp_path / "inside").mkdir()
+    bench.guests = Insides(tmp_path / "inside")
+    queue = bench.make(name, image="old", count="{min: 0, max: 2}")
+    queue.submit(12, seconds=0.8)
+    with bench.serving(settings=ROLLS):
+        working(bench, name, queue, 2)
+        old = set(images(bench, name))
+        declare(bench, name, image="wn", count="{min: 0, max: 2}")
+
+        def rolled():
+            if queue.left < 8:
+                queue.submit(6, seconds=0.8)
+            return not old & set(images(bench, name)) and not rolling(bench, name).rolls
+
+        until(rolled, seconds=60, what="it rolls through")
+        until(lambda: not queue.left, seconds=60, what="all jobs end")
+    well(queue)
 
 
 def test_a_broken_image_stops_after_its_canaries_and_the_old_one_goes_on(bench, name):

@@ -244,6 +244,8 @@ def asked(
                     result.going[vm.id] = decision.because
             case _:
                 pass
+    for name in joined.inherited:
+        result.undrains[name] = "its drain was an earlier node's of that name"
     starts: Counter[str] = Counter()
     for decision in decisions:
         if isinstance(decision, Start):

@@ -39,7 +39,8 @@ class Joined:
     `sample`: the batch system's, its nodes being the farm's workers and no others.
     `vms`: the VM of each node. `up`: nodes that run and have said that they are ready.
     `lost`: nodes that the batch system lists and that no VM stands behind.
-    `joined`: nodes that the batch system knows.
+    `joined`: nodes that the batch system knows. `inherited`: nodes that are there now,
+    and whose drain was an earlier node's of that name: it is to be taken back.
     """
 
     sample: Sample
@@ -47,6 +48,7 @@ class Joined:
     up: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
     lost: tuple[str, ...] = ()
+    inherited: frozenset[str] = frozenset()
 
 
 def join(
@@ -71,6 +73,7 @@ def join(
     nodes: dict[str, NodeSample] = {}
     vms: dict[str, Vm] = {}
     up: set[str] = set()
+    inherited: set[str] = set()
     for vm in sorted(farm.vms, key=lambda each: each.id):
         tag = vm.tag
         if tag is None or tag.role is not Role.WORKER or vm.state is VmState.GONE:
@@ -93,6 +96,9 @@ def join(
         )
         if _phase(vm, facts) is Phase.READY:
             up.add(name)
+            known = told.get(name)
+            if known is not None and _inherits(vm, known) and _is_back(vm, known):
+                inherited.add(name)
     mine = f"{farm.farm}-"
     return Joined(
         sample=replace(batch, nodes=tuple(nodes[name] for name in sorted(nodes))),
@@ -108,6 +114,7 @@ def join(
             for name in sorted(told)
             if name not in vms and name.startswith(mine) and name[-1:].isdigit()
         ),
+        inherited=frozenset(inherited),
     )
 
 
@@ -135,7 +142,7 @@ def _node(
         return replace(told, state=NodeState.ASIDE) if works else blank
     if told.state is NodeState.ASIDE and not works and _earlier(vm, facts, told):
         return blank
-    return told
+    return blank if _inherits(vm, told) else told
 
 
 def _earlier(vm: Vm, facts: PoolFacts, told: NodeSample) -> bool:
@@ -143,6 +150,20 @@ def _earlier(vm: Vm, facts: PoolFacts, told: NodeSample) -> bool:
     if told.drained_by is Drainer.OTHERS:
         return False
     return _phase(vm, facts) is not Phase.READY or told.joined < vm.since
+
+
+def _inherits(vm: Vm, told: NodeSample) -> bool:
+    """Tell whether a node's drain is older than its VM: it was meant for another."""
+    ours = told.state is NodeState.DRAINING and told.drained_by is Drainer.US
+    return ours and told.empty and told.since < vm.since
+
+
+def _is_back(vm: Vm, told: NodeSample) -> bool:
+    """Tell whether the batch system has heard from this very VM.
+
+    One that keeps no reason for a drain keeps no time of joining either.
+    """
+    return told.joined >= vm.since or not told.reason
 
 
 def _phase(vm: Vm, facts: PoolFacts) -> Phase:

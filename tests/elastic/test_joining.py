@@ -110,6 +110,22 @@ def test_what_an_earlier_node_of_the_name_has_left_is_no_sickness_of_the_new_one
     )
 
 
+def test_a_drain_that_is_older_than_the_vm_is_an_earlier_nodes_and_is_taken_back():
+    drained = {"state": NodeState.DRAINING, "drained_by": Drainer.US, "reason": "old"}
+    fresh = vm(since=92)
+    before = joined([fresh], [told(joined=80.0, **drained)])
+    assert before.sample.nodes[0].state is NodeState.BOOTING
+    assert before.inherited == frozenset()
+    after = joined([fresh], [told(joined=95.0, **drained)])
+    assert after.sample.nodes[0].state is NodeState.BOOTING
+    assert after.inherited == {"f-wn-001"}
+    own = joined([vm()], [told(joined=80.0, **drained)])
+    assert own.sample.nodes[0].state is NodeState.DRAINING
+    assert own.inherited == frozenset()
+    working = joined([fresh], [told(joined=80.0, busy=1, **drained)])
+    assert working.sample.nodes[0].state is NodeState.DRAINING
+
+
 def test_a_node_that_somebody_else_drained_is_aside():
     drained = told(state=NodeState.ASIDE, drained_by=Drainer.OTHERS, joined=10.0)
     assert one([vm()], [drained]).state is NodeState.ASIDE

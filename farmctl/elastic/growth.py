@@ -48,9 +48,9 @@ def wanted(
     Where waiting for a boot costs more than the boot itself, waiting work gets its
     nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
     that finds a slot soon enough anyway starts nothing. Such a schedule is a guess, so
-    that the waiting which a node would save counts twice, and what its work has waited
-    already counts as well: nothing waits for much longer than it is worth. What a node
-    costs there is its boot and the slots that nodes like it had free beside work.
+    that the waiting which a node would save counts twice. What a node costs there is
+    its boot and the slots that nodes like it had free beside work; for these, work is
+    patient until it has waited as much as they cost.
 
     Args:
         out: The sample, sorted.
@@ -86,13 +86,14 @@ def wanted(
         if count < need and not patient:
             return inf
         waited, after = waiting([*freeing, (ready_in, count * slots)], out.tasks)
-        saved = 0.0
+        saved, due = 0.0, lost * slots * (1 if count < need else TWICE)
         if count < need:
             if waited == inf:
                 return inf
             more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
             saved = TWICE * price * (waited - waiting(more, out.tasks)[0])
-            saved += price * min(slots, out.queued) * out.waited / out.queued
+            borne = price * min(slots, out.queued) * out.waited / out.queued
+            due += max(0.0, due * (beside - 1) - borne)
         caught = 0.0
         if trusted:
             caught, _ = worth(
@@ -107,8 +108,7 @@ def wanted(
                 boot=ready_in,
                 ready_in=ready_in,
             )
-        due = lost * slots
-        return saved + caught - due * (beside if count < need else TWICE)
+        return saved + caught - due
 
     low, high = 0, most
     while low < high:

@@ -44,7 +44,13 @@ def terms(farm: Farm, *, boot: float, stop: float) -> Terms:
     )
 
 
-def offered(terms: Terms, *, quota: int | None, barred: Iterable[str]) -> Terms:
+def offered(
+    terms: Terms,
+    *,
+    quota: int | None,
+    barred: Iterable[str],
+    held: Iterable[str] = (),
+) -> Terms:
     """Return the terms of this moment: under the quota, without what is barred.
 
     A pool of which nothing may be started now must not be in the way of the others,
@@ -55,10 +61,15 @@ def offered(terms: Terms, *, quota: int | None, barred: Iterable[str]) -> Terms:
         terms: the farm's.
         quota: slots that the farm may have now, None for no limit.
         barred: pools of which nothing may be started now.
+        held: pools that get no node before one that they have has proven itself: what
+            waits for them waits, and the others are not kept waiting by their least.
     """
-    shut = frozenset(barred)
-    open_ = tuple(pool for pool in terms.pools if pool.name not in shut)
-    return replace(terms, quota=quota, pools=open_ or terms.pools)
+    shut, waits = frozenset(barred), frozenset(held)
+    pools = tuple(
+        replace(pool, least=0) if pool.name in waits else pool for pool in terms.pools
+    )
+    open_ = tuple(pool for pool in pools if pool.name not in shut)
+    return replace(terms, quota=quota, pools=open_ or pools)
 
 
 def quota(farm: Farm, sample: Sample, quotas: Sequence[Quota]) -> int | None:

@@ -160,6 +160,7 @@ class FarmRounds:
             self._terms,
             quota=bounds.quota(brief.farm, seen.sample, brief.view.quotas),
             barred=[pool for pool, each in allowed.items() if each.count == 0],
+            held=self._rolls.held,
         )
         verdict = core.decide(self._rolls.masked(seen.sample))
         breaker = self._watched.breaker

@@ -1,6 +1,7 @@
 """What a pool's nodes are taken to offer before one of them has shown it."""
 
-from farmctl.daemon import deciding
+from farmctl.daemon import bounds, deciding
+from farmctl.elastic.terms import Pool, Terms
 from farmctl.model.matching import sort_out
 from farmctl.model.sample import NodeSample, NodeState, Sample, Waiting
 from farmctl.spec import reading
@@ -44,3 +45,15 @@ def test_any_other_queue_may_be_every_pools_until_nodes_have_shown_it():
     )
     assert tied(waiting("all")) == [None]
     assert tied(waiting("all"), nodes=(node,)) == [{"big"}]
+
+
+def test_the_least_of_a_pool_that_waits_for_its_canary_is_in_no_others_way():
+    terms = Terms(
+        pools=(
+            Pool(name="one", slots=4, least=3, most=9),
+            Pool(name="two", slots=8, least=2, most=9),
+        )
+    )
+    found = bounds.offered(terms, quota=16, barred=[], held=["one"])
+    assert [(pool.name, pool.least) for pool in found.pools] == [("one", 0), ("two", 2)]
+    assert found.quota == 16

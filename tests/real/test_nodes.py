@@ -1,5 +1,6 @@
 """VMs that are real nodes: what OpenNebula's would do, they do."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 from realnodes import Witness, until
 
 from farmctl.embedded import process
+from farmctl.embedded.netns.bounds import Bounds
 from farmctl.embedded.settings import Settings
 from farmctl.errors import NotPossibleError
 from farmctl.testing import free_public_network
@@ -602,3 +604,23 @@ def _small_root(folder: Path, *, devices: Sequence[str] = ()) -> Path:
             node.devmajor, node.devminor = 1, 3
             archive.addfile(node)
     return tarball
+
+
+def test_a_node_is_bounded_where_the_machine_has_cgroups(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    with contextlib.closing(Bounds.of(nodes.cloud.settings.directory)) as bounds:
+        given = bounds.bounded
+    if not given:
+        pytest.skip("this machine gives no cgroups")
+    groups = Path(f"/proc/{nodes.cloud.node(vm)}/cgroup").read_text()
+    for each in given:
+        line = next(
+            line
+            for line in groups.splitlines()
+            if f":{each}:" in line or line.startswith("0::")
+        )
+        assert line.rpartition("/")[2] == str(vm)
+    # What comes of its init is in the same group, whatever it does.
+    shown = nodes.inside(vm, "cat", "/proc/1/cgroup")
+    assert f"/{vm}" in shown

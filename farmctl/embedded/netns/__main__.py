@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from farmctl.embedded.netns import kernel, survivors
+from farmctl.embedded.netns.bounds import Bounds
 from farmctl.embedded.netns.fabric import Fabric
 from farmctl.embedded.netns.keeper import Keeper, announce
 from farmctl.embedded.settings import Settings
@@ -44,8 +45,9 @@ def main(directory: Path, service: int) -> int:
     wire = socket.socket(fileno=int(os.environ.pop("FARMCTL_KEEPER_FD")))
     settings = Settings.from_json((directory / "settings.json").read_text())
     try:
-        with _alone(directory):
+        with _alone(directory), contextlib.ExitStack() as ends:
             survivors.end(directory)
+            bounds = ends.enter_context(contextlib.closing(Bounds.of(directory)))
             kernel.adopt_orphans()
             kernel.unshare(kernel.NEWNS | kernel.NEWNET)
             kernel.make_private()
@@ -55,7 +57,7 @@ def main(directory: Path, service: int) -> int:
                 public=settings.public_network, say=_LOG.info, services=(service,)
             )
             fabric.open()
-            keeper = Keeper(directory, fabric, public=settings.public_network)
+            keeper = Keeper(directory, fabric, bounds, public=settings.public_network)
             announce(directory)
             asyncio.run(keeper.serve(wire))
     except (FarmctlError, OSError) as error:

@@ -133,6 +133,7 @@ class Netns:
             ),
             context=context,
             token=token,
+            memory_mib=vm.template.integer("MEMORY") or 0,
         )
 
     def _order(self, job: Job) -> Order | Foreseen:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from farmctl.embedded.netns import kernel, outside
+from farmctl.embedded.netns.bounds import Bounds
 from farmctl.embedded.netns.fabric import Fabric
 from farmctl.embedded.netns.messages import Disk, Spec
 from farmctl.embedded.netns.node import Node
@@ -37,8 +38,11 @@ Work = Callable[[Node, Order], Awaitable[None]]
 class Keeper:
     """All nodes of one embedded cloud, and what is asked of them."""
 
-    def __init__(self, directory: Path, fabric: Fabric, *, public: str) -> None:
+    def __init__(
+        self, directory: Path, fabric: Fabric, bounds: Bounds, *, public: str
+    ) -> None:
         self._directory = directory
+        self._bounds = bounds
         self._storage = Storage(directory)
         self._fabric = fabric
         self._public = public
@@ -152,7 +156,11 @@ class Keeper:
     def _node(self, vm: int) -> Node:
         if vm not in self._nodes:
             self._nodes[vm] = Node(
-                vm, self._storage, plug=self._plugging.boot, gone=self._gone
+                vm,
+                self._storage,
+                plug=self._plugging.boot,
+                gone=self._gone,
+                bound=self._bounds.take,
             )
         return self._nodes[vm]
 

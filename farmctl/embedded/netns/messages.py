@@ -53,6 +53,8 @@ class Spec:
     context: dict[str, str] = field(default_factory=dict)
     token: str = ""
     """For token.txt; "": the guest gets none."""
+    memory_mib: int = 0
+    """Its MEMORY; 0: nobody counts it."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON values."""

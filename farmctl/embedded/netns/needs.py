@@ -4,11 +4,13 @@ Runs in the foreground of whoever starts the cloud, who may wait for minutes whi
 image trees are built, and sees what is in the way.
 """
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
 
 from farmctl.embedded.netns import outside, storage
+from farmctl.embedded.netns.bounds import Bounds
 from farmctl.embedded.settings import Settings
 from farmctl.errors import NotPossibleError
 
@@ -45,6 +47,11 @@ def fulfil(settings: Settings, say: Callable[[str], None]) -> None:
             f"Real nodes need programs that are not here: {', '.join(missing)}.",
             hint=f"apt-get install {' '.join(missing)}",
         )
+    with contextlib.closing(Bounds.of(settings.directory)) as bounds:
+        lacking = sorted({"memory", "pids"} - {*bounds.bounded})
+    if lacking:
+        what = " nor ".join("processes" if w == "pids" else w for w in lacking)
+        say(f"This machine gives no cgroups for it: nodes' {what} are not bounded.")
     # Heavy, and for this driver only.
     from farmctl.embedded import trees  # noqa: PLC0415
 

@@ -30,6 +30,9 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 Plug = Callable[[Spec, int], Awaitable[None]]
 """Gives the process its interfaces in the fabric."""
 
+Bound = Callable[[int, int, int], None]
+"""Puts a VM's process under its bounds, by its memory in MiB; `Bounds.take` does."""
+
 
 class Node:
     """One node, whether it runs or not."""
@@ -41,6 +44,7 @@ class Node:
         *,
         plug: Plug,
         gone: Callable[["Node"], None],
+        bound: Bound | None = None,
         tiny: bool = False,
     ) -> None:
         """Take what it works with.
@@ -50,6 +54,7 @@ class Node:
             storage: where its disks are.
             plug: gives it its interfaces.
             gone: called when it has ended and nobody had asked for that.
+            bound: puts it under its bounds; None: it has none.
             tiny: whether it gets our own init.
         """
         self.vm = vm
@@ -63,6 +68,7 @@ class Node:
         self._storage = storage
         self._plug = plug
         self._gone = gone
+        self._bound = bound
         self._tiny = tiny
         self._born: spawning.Newborn | None = None
         self._console = -1
@@ -120,6 +126,8 @@ class Node:
             await readable(born.ready)
             born.root_stands()
             await self._plug(spec, born.pid)
+            if self._bound is not None:
+                self._bound(spec.vm, born.pid, spec.memory_mib)
             born.go()
             await readable(born.ready)
             born.init_runs()

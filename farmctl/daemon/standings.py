@@ -7,6 +7,7 @@ done with it, in the journal, the farm's document and the metrics, is left to `r
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
@@ -42,7 +43,7 @@ _NAMED = 3
 _MOST_CHANGES = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Round:
     """What one round rested on, found and decided.
 
@@ -65,7 +66,7 @@ class Round:
     lease: Lease | None = None
     no_room: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def known(self) -> Sorted:
         """What counts: of a look that is not believed, the last one that was."""
         now = Sorted(sample=self.seen.sample, never=self.seen.never)

@@ -182,6 +182,7 @@ class Rolls:
                 for key, node in nodes.items()
             },
             refused=refusal is not None and refusal.digest == roll.new,
+            ending=sum(n.pool == pool and n.state in _OUT for n in sample.nodes),
         )
         return rolling.decide(turn)
 

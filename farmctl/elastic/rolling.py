@@ -48,7 +48,8 @@ class Turn:
     roll started and that have let no old one go yet; None where that is not known.
     `waiting`: whether work waits. `held`: why nothing may be started at all. `room`:
     why there is no room. `left`: seconds until each node would be empty. `refused`: the
-    new make is given up, and there is nothing to go back to.
+    new make is given up, and there is nothing to go back to. `ending`: nodes that are on
+    their way out: the room of theirs is not free yet, and will be.
     """
 
     pool: str
@@ -64,6 +65,7 @@ class Turn:
     room: str = ""
     left: Mapping[int, float] = field(default_factory=dict)
     refused: bool = False
+    ending: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,11 +301,11 @@ def _more(
         because = f"{MARK}: {turn.held}"
         found = [Keep(because=because)]
     elif turn.room:
-        leaving = any(node.state is NodeState.DRAINING for node in old.values())
+        draining = any(node.state is NodeState.DRAINING for node in old.values())
         ready = [vm_id for vm_id, node in old.items() if _ready(node)]
         because = f"{MARK}: no room for a new node before an old one has gone"
         found = [Keep(because=because)]
-        if ready and not leaving:
+        if ready and not draining and not turn.ending:
             first = min(ready, key=lambda each: (turn.left.get(each, inf), each))
             found = [Drain(node=old[first].name, because=because)]
     else:

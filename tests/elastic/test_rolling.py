@@ -187,6 +187,8 @@ def test_without_room_one_old_node_goes_first():
     leaving = node(1, state=NodeState.DRAINING)
     found = decide(turn(leaving, node(2), room="no hypervisor has room"))
     assert of(found, Drain) == []
+    found = decide(turn(node(2), room="no hypervisor has room", ending=1))
+    assert of(found, Drain) == []
 
 
 def test_a_spent_budget_starts_and_drains_nothing():

@@ -75,3 +75,27 @@ def test_many_troubles_and_many_runs_are_cut(journal):
 
 def test_an_empty_journal_says_so(journal):
     assert lines(journal) == ["The journal on this machine has nothing about it."]
+
+
+def test_what_a_daemon_did_is_told_with_its_reason_and_its_runs_are_not(journal):
+    journal.record("taf", "CreateNode waiting", "is on its way", subject="taf-wn-001")
+    journal.record("taf", "run complete", "see status")
+    journal.record("taf", "nodes started", "12 slots wait", nodes=["taf-wn-001"])
+    journal.record("taf", "verdict", "start 1 of wn: 12 slots wait", standing={})
+    for number in range(5):
+        journal.record("taf", "node drained", "empty", subject=f"taf-wn-{number}")
+    journal.record("taf", "the queue is not believed", "it lost 4 of 5 nodes")
+    assert lines(journal)[1:] == [
+        "nodes started (taf-wn-001): 12 slots wait",
+        "node drained, 5 times (taf-wn-0, taf-wn-1, taf-wn-2 and 2 more): empty",
+        "the queue is not believed: it lost 4 of 5 nodes",
+    ]
+
+
+def test_nodes_that_nobody_waits_for_are_asked_for_and_no_trouble(journal):
+    journal.record("taf", "apply began", "", command="farmctl apply --no-wait taf.yaml")
+    journal.record("taf", "CreateNode waiting", "is on its way", subject="taf-wn-001")
+    journal.record("taf", "run complete", "")
+    assert lines(journal)[1:] == [
+        "farmctl apply --no-wait taf.yaml: 1 node asked for",
+    ]

@@ -48,8 +48,8 @@ class Turn:
     roll started and that have let no old one go yet; None where that is not known.
     `waiting`: whether work waits. `held`: why nothing may be started at all. `room`:
     why there is no room. `left`: seconds until each node would be empty. `refused`: the
-    new make is given up, and there is nothing to go back to. `ending`: nodes that are on
-    their way out: the room of theirs is not free yet, and will be.
+    new make is given up, and there is nothing to go back to. `ending`: nodes on their
+    way out: the room of theirs is not free yet, and will be.
     """
 
     pool: str

@@ -181,12 +181,6 @@ class Trials:
         return any(now > since for since in self._since.values())
 
 
-def told(mine: FarmView) -> str:
-    """Return what a farm's document says of a trial that was stopped."""
-    trial = _noted(mine)
-    return trial.stopped if trial is not None else ""
-
-
 def _followed(mine: FarmView) -> bool:
     """Tell whether the farm has a batch system that says how its workers fare."""
     body = mine.document.body if mine.document else None

@@ -60,7 +60,7 @@ demo: setup  ## Torino's farms on the embedded cloud, in under a minute
 demo-real: setup  ## a batch farm of real nodes from nothing to jobs and back, as root
 	@PATH="$(CURDIR)/$(BIN):$$PATH" inventories/examples/real/demo.sh
 
-bench: setup  ## measure against floors taken in the same run
+bench: setup  ## measure against floors taken in the same run; three of them as root
 	@$(BIN)/python tests/bench/run.py
 
 docs: setup  ## the documentation as a web site in build/docs

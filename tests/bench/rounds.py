@@ -31,7 +31,7 @@ from farmctl.reconcile import Options, Silence, Tempo, World, apply
 from farmctl.spec import parse_farm, parse_site, read_farm
 from farmctl.testing import OpenNebula, fast_settings
 
-WORKERS = 8
+WORKERS = 4
 ROUNDS = 5
 POLL = 1.0
 JOBS = 5

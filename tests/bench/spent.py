@@ -22,6 +22,9 @@ def group() -> Iterator[None]:
     base = _ROOT / "cpuacct" if (_ROOT / "cpuacct").is_dir() else _ROOT
     place = base / f"farmctl-bench-{os.getpid()}"
     before = _where()
+    for old in base.glob("farmctl-bench-*"):  # of one that was killed
+        with contextlib.suppress(OSError):
+            old.rmdir()
     try:
         place.mkdir()
         (place / "cgroup.procs").write_text(str(os.getpid()))

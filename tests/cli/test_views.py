@@ -4,13 +4,21 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from farmctl.cli import failure, outcome_view, plan_view, status_view, terminal
+from farmctl.cli import (
+    documents,
+    failure,
+    outcome_view,
+    plan_view,
+    status_view,
+    terminal,
+)
 from farmctl.cli.board import NodeState, Snapshot
 from farmctl.cli.progress import draw
 from farmctl.cli.running import Ran
 from farmctl.errors import InputError, Mistake, NotPossibleError, PlanOutdatedError
 from farmctl.model.attributes import Kind
 from farmctl.model.nodes import Phase, Role, Tag
+from farmctl.model.rolling import Refusal, Roll, Rolled
 from farmctl.model.steps import (
     ChangeRouter,
     CreateObject,
@@ -230,6 +238,26 @@ def test_nodes_are_shown_with_what_is_wrong_with_them(paper):
     assert "ready, draining" in text
     assert "! stray: is a stranger" in text
     assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_a_pool_that_rolls_and_a_make_that_was_refused_have_a_line_each(paper):
+    roll = Roll(old="a", new="b", began=1.0, proven=2.0)
+    refusal = Refusal(digest="c", why="2 canaries failed: no Slurm", at=3.0)
+    seen = status(
+        node("taf-wn-001"),
+        rolling={"wn": Rolled(old=2, of=4, roll=roll)},
+        refused={"ml": refusal},
+    )
+    console, read = paper()
+    terminal.put(console, status_view.one_farm(console, seen, seen.farms[0]))
+    terminal.put(console, status_view.overview(console, seen))
+    text = read()
+    assert "Rolling wn: 2 of 4 on the new image, canary proven" in text
+    assert "Refused for ml: 2 canaries failed: no Slurm" in text
+    assert "rolling  image refused" in text
+    (told,) = documents.status(seen)["farms"]
+    assert told["rolling"][0]["new"] == 2
+    assert told["refused"][0]["because"] == "2 canaries failed: no Slurm"
 
 
 def test_at_eighty_columns_no_word_is_cut_and_what_is_wrong_stands_below(paper):

@@ -291,3 +291,21 @@ def test_destroying_asks_no_guest(inside, insides):
     assert problems(destroy(inside, "alice")) == []
     assert insides.lines == []
     assert make_plan(inside, farm_of("alice")).steps
+
+
+def test_what_changes_is_tried_on_one_worker_and_the_others_keep_what_they_have(
+    inside, insides
+):
+    assert problems(apply(inside, farm_of("alice"))) == []
+    insides.digest = "two"
+    insides.break_("alice-wn-001", "slurm.conf is wrong")
+    outcome = apply(inside, farm_of("alice"))
+    (failed,) = outcome.of(Result.FAILED)
+    assert failed.reason.splitlines() == [
+        "alice-wn-001: install slurm: slurm.conf is wrong",
+        "alice-wn-002: it keeps what it has, as alice-wn-001, tried first, failed",
+    ]
+    assert configured(inside)["alice-wn-002"] == "one"
+    insides.mend()
+    assert problems(apply(inside, farm_of("alice"))) == []
+    assert set(configured(inside).values()) == {"two"}

@@ -121,6 +121,7 @@ def test_plan_as_json(cloud, folder, farmctl):
         "steps",
         "notes",
         "keeps",
+        "rolls",
     } == set(plan)
     assert plan["summary"]["additions"] == 9
     nodes = [each["node"] for each in plan["steps"] if "node" in each]
@@ -181,6 +182,9 @@ def test_status_as_json(sandbox, folder, farmctl):
         "lock",
         "nodes",
         "notes",
+        "rolling",
+        "keeper",
+        "refused",
     }
     assert farm["sizes"] == {"wn": 2}
     assert farm["phases"] == {"ready": 3}

@@ -21,8 +21,12 @@ def settled(bench, name, queue, count):
 def test_no_node_with_a_job_goes_on_a_wrong_look(bench, name, fault):
     queue = bench.make(name)
     queue.submit(4, seconds=6.0)
-    with bench.serving():
+    with bench.serving() as daemon:
         settled(bench, name, queue, 4)
+        until(
+            lambda: name in daemon._told and daemon._told[name].running == 4,
+            what="the daemon sees them work",
+        )
         queue.set(fault=fault)
         time.sleep(2.0)
         assert len(bench.workers(name)) == 4

@@ -223,7 +223,7 @@ def _daemon(world: World, queues: Queues, *, poll: float) -> Daemon:
         world,
         queues,
         Files([], read_farm),
-        replace(Settings(), beat=3600.0, poll=poll),
+        replace(Settings(), beat=3600.0, hypervisors=3600.0, poll=poll),
         meters=Meters(),
         supervisor=Supervisor({}),
     )

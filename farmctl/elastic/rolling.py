@@ -211,17 +211,20 @@ def _drains(
     credit = max(credit, there - turn.pace.most)
     found: list[Drain] = []
     free = 0 if turn.waiting else sum(n.slots - max(n.busy, n.claimed) for n in good)
+    leaving = any(node.state is NodeState.DRAINING for node in old.values())
     for vm_id in order:
         node = old[vm_id]
-        if node.empty and not turn.waiting and there - len(found) > turn.pace.least:
-            why = "it is empty, and of the old make"
+        spare = not turn.waiting and there - len(found) > turn.pace.least
+        # A queue that is empty for a moment is no reason to have fewer nodes.
+        idle = turn.now - (node.idle_since or turn.now)
+        if node.empty and spare and idle >= turn.pace.idle:
+            why = f"it is of the old make, and empty for {idle:.0f} s"
         elif len(found) < credit:
             why = f"it is of the old make, and {len(good)} of the new one work"
-        elif free >= node.slots and there - len(found) > turn.pace.least:
-            free -= node.slots
+        elif free >= node.slots and spare and not (leaving or found):
             why = "it is of the old make, and new nodes have room for its work"
         else:
-            break
+            continue
         found.append(Drain(node=node.name, because=f"{MARK}: {why}"))
     return found
 

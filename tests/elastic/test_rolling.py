@@ -308,3 +308,17 @@ def test_the_scaler_takes_back_no_node_that_the_roll_has_drained():
     sample = Sample(taken=NOW, nodes=(drained, replace(idle, name="b"), node(3)))
     shown = masked(sample, {"wn": ROLL})
     assert [each.stale for each in shown.nodes] == [True, False, False]
+
+
+def test_a_queue_that_is_empty_for_a_moment_costs_no_more_than_one_node():
+    moment = [replace(node(n, work=()), idle_since=NOW - 3) for n in (1, 2, 3)]
+    found = decide(
+        turn(
+            *moment,
+            node(4, "new", work=()),
+            roll=PROVEN,
+            proven=["004"],
+            waiting=False,
+        )
+    )
+    assert len(of(found, Drain)) == 1

@@ -13,6 +13,8 @@ import time
 import pytest
 from served import is_up, serving, until
 
+from farmctl import assets
+
 pytest.importorskip("ansible_runner", reason="the extra `ansible` is not installed")
 
 pytestmark = [
@@ -47,6 +49,8 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rolling")
     with serving(folder, PUBLIC, FARM.format(image="batch")) as made:
         site = folder / "site.yaml"
+        # Playbooks of the site's own, so that a test may change them.
+        shutil.copytree(assets.path("playbooks"), folder, dirs_exist_ok=True)
         # The bad one boots and reports READY, and has nothing of Slurm in it.
         names = "batch: debian-batch-12, newer: debian-batch-next, bad: debian-12}"
         site.write_text(site.read_text().replace("batch: debian-batch-12}", names))
@@ -102,6 +106,15 @@ class Load:
         assert {seen[:2] for seen in self.ended.values()} == {("COMPLETED", 0)}
 
 
+def carried(served):
+    """Return with what each worker was configured last."""
+    return {
+        vm.name: vm.mark.configured
+        for vm in served.look().farm("f").vms
+        if vm.tag.role.value == "worker" and vm.state.value == "running"
+    }
+
+
 def rolling(served):
     (farm,) = json.loads(served.farmctl("status", "f", "--json"))["farms"]
     return farm["rolling"], farm["refused"]
@@ -135,6 +148,32 @@ def test_a_new_image_goes_through_workers_that_never_stop_working(served):
     print(f"rolled within {time.monotonic() - began:.0f} s, at most {most} workers")
     until(lambda: rolling(served) == ([], []), served, seconds=60, what="it is over")
     assert most <= WORKERS + 1
+    load.well()
+
+
+def test_a_changed_playbook_goes_to_workers_with_jobs_and_interrupts_none(served):
+    load = Load(served)
+    there = until(lambda: working(served, load), served, seconds=180, what="all work")
+    before = carried(served)
+    defaults = served.folder / "roles" / "slurm_worker" / "templates" / "slurmd.j2"
+    defaults.write_text(f"# Changed by a test.\n{defaults.read_text()}")
+
+    def done():
+        load.keep()
+        now = carried(served)
+        return set(now) == set(before) and not set(now.values()) & set(before.values())
+
+    until(done, served, seconds=200, what="all are configured anew")
+    assert served.workers() == there
+    said = [each.because for each in served.journal("changed playbook")]
+    assert said[-1] == "it works on one worker; the others follow"
+    ended = len(load.ended)
+    until(
+        lambda: load.keep() or len(load.ended) > ended + 2 * WORKERS,
+        served,
+        seconds=120,
+        what="jobs go on ending",
+    )
     load.well()
 
 

@@ -3,12 +3,16 @@
 What fails is told, and asked for again with the next round if it is still wanted.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from farmctl.batch import BatchSystem
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.telling import Teller
 from farmctl.errors import FarmctlError
+
+_FIGURES = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])")
+"""Numbers that stand alone; those in names of nodes and hypervisors do not."""
 
 
 def drain(batch: BatchSystem | None, asked: Asked, teller: Teller) -> None:
@@ -19,12 +23,15 @@ def drain(batch: BatchSystem | None, asked: Asked, teller: Teller) -> None:
         if asked.undrains:
             done = batch.undrain(sorted(asked.undrains))
             _say(done, "drain taken back", asked.undrains, teller)
-        if asked.drains:
-            why = next(iter(asked.drains.values()))
-            done = batch.drain(sorted(asked.drains), why)
-            _say(done, "node drained", asked.drains, teller)
     except FarmctlError as error:
-        teller.went_wrong("not drained", str(error))
+        teller.went_wrong("drains not taken back", str(error))
+    for names in _alike(asked.drains):
+        try:
+            done = batch.drain(names, asked.drains[names[0]])
+        except FarmctlError as error:
+            teller.went_wrong("not drained", str(error))
+            continue
+        _say(done, "node drained", asked.drains, teller)
 
 
 def forget(batch: BatchSystem | None, gone: Sequence[str], teller: Teller) -> None:
@@ -38,6 +45,17 @@ def forget(batch: BatchSystem | None, gone: Sequence[str], teller: Teller) -> No
         return
     why = "no VM stands behind it any more"
     _say(done, "node struck off", dict.fromkeys(done, why), teller)
+
+
+def _alike(drains: Mapping[str, str]) -> list[list[str]]:
+    """Return the nodes that one call may drain: their reasons differ in figures only.
+
+    A batch system keeps one reason for all nodes of a call, and shows it beside each.
+    """
+    found: dict[str, list[str]] = {}
+    for node in sorted(drains):
+        found.setdefault(_FIGURES.sub("#", drains[node]), []).append(node)
+    return list(found.values())
 
 
 def _say(

@@ -77,6 +77,12 @@ def daemons(documents: Iterable[Document]) -> list[tuple[Document, Holder]]:
     ]
 
 
+def last_beat(document: Document) -> float | None:
+    """Return when a daemon said last that it lives, by its own clock; None if never."""
+    at = (document.body or {}).get(_AT)
+    return float(at) if isinstance(at, int | float) else None
+
+
 def keepers(documents: Iterable[Document]) -> dict[str, Keeper]:
     """Return, by farm, the daemon whose last beat says that it keeps it.
 

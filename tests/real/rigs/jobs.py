@@ -24,8 +24,10 @@ COMPLETED = "/var/log/slurm/completed"
 CONF = f"""\
     JobCompType=jobcomp/filetxt
     JobCompLoc={COMPLETED}
+    SlurmdTimeout=20
+    AuthInfo=cred_expire=20
 """
-"""Lines of SLURM_CONF, for the farm's file."""
+"""Lines of SLURM_CONF, for the farm's file. A requeued job waits for cred_expire."""
 
 LISTENER = f"""\
 import os, socketserver, sys, time
@@ -171,11 +173,12 @@ class Queue:
         return found
 
     def told_by_slurm(self) -> list[dict[str, str]]:
-        """Return Slurm's log of what became of each job."""
-        return [
+        """Return Slurm's log of what became of each of these jobs."""
+        told = [
             dict(part.split("=", 1) for part in line.split() if "=" in part)
             for line in self.sh(f"cat {COMPLETED}").splitlines()
         ]
+        return [each for each in told if each["Name"] == "job"]
 
     def wrong(self, *, killed: Collection[str] = ()) -> list[str]:
         """Say what was not as it should be, once all is done.

@@ -49,6 +49,7 @@ class Served:
         self.folder, self.cloud = folder, cloud
         self.daemons: list[subprocess.Popen[bytes]] = []
         self._begun = 0
+        self._logs: dict[int, Path] = {}
         self.environment = {
             **os.environ,
             "XDG_STATE_HOME": str(folder / "state"),
@@ -59,7 +60,8 @@ class Served:
     def serve(self, *arguments: str, machine: str = "") -> subprocess.Popen[bytes]:
         """Start a daemon; as if on another `machine`, if one is named."""
         self._begun += 1
-        log = (self.folder / f"serve{self._begun:02d}.log").open("wb")
+        path = self.folder / f"serve{self._begun:02d}.log"
+        log = path.open("wb")
         command = [str(BIN / "farmctl"), "serve", *arguments]
         if machine:
             line = f'hostname {machine} && exec "$@"'
@@ -68,6 +70,7 @@ class Served:
             daemon = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stderr=log, stdout=log
             )
+        self._logs[daemon.pid] = path
         self.daemons.append(daemon)
         return daemon
 
@@ -143,6 +146,10 @@ class Served:
         cloud = connect(self.cloud.endpoint, str(self.cloud.auth_file))
         with contextlib.closing(cloud):
             return cloud.look()
+
+    def said_by(self, *daemons: subprocess.Popen[bytes]) -> str:
+        """Return what some of the daemons have logged."""
+        return "".join(self._logs[each.pid].read_text() for each in daemons)
 
     def log(self) -> str:
         return "".join(

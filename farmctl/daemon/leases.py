@@ -1,7 +1,7 @@
 """Leases: when a farm ends by itself, who is told before, and what is noted.
 
-Pure. The lease counts from when the farm was first seen with it; that moment is kept in
-the farm's document, so that no restart and no other daemon begins it anew.
+Calls nothing. The lease counts from when the farm was first seen with it; that moment
+is kept in the farm's document, so that no restart and no other daemon begins it anew.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,28 @@ class Lease:
         left, whole = self.ends - now, self.ends - self.began
         due = [left <= whole * share for share in _WARNINGS]
         return sum(due) + (left <= _SOONEST)
+
+
+class Vacancy:
+    """Since when looks have shown a farm without workers: one look ends no farm."""
+
+    def __init__(self, *, apart: float) -> None:
+        self._apart = apart
+        self._since: float | None = None
+
+    def see(self, *, vacant: bool, now: float) -> bool:
+        """Tell whether two looks that are far enough apart agree that none is there.
+
+        Args:
+            vacant: whether this look shows none.
+            now: a clock that nobody sets, in seconds.
+        """
+        if not vacant:
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        return now - self._since >= self._apart
 
 
 def lease(farm: Farm, mine: FarmView, *, now: float) -> Lease | None:

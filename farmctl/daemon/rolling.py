@@ -11,30 +11,28 @@ from dataclasses import dataclass, replace
 
 from farmctl.batch import BatchSystem
 from farmctl.daemon.deciding import Asked
-from farmctl.daemon.seeing import Seen
+from farmctl.daemon.faring import Faring, Freed
+from farmctl.daemon.seeing import Seen, Watched
 from farmctl.daemon.telling import Teller
 from farmctl.daemon.values import Told
 from farmctl.elastic import proofs, rolling
-from farmctl.elastic.breaker import Breaker
 from farmctl.elastic.limits import bounded
 from farmctl.elastic.proofs import MARK, Proofs
 from farmctl.elastic.rolling import Next, Turn
 from farmctl.elastic.scaler import Scaler
 from farmctl.elastic.terms import Terms
 from farmctl.errors import FarmctlError
-from farmctl.model.nodes import VmState
 from farmctl.model.rolling import News, Roll, Rolling
 from farmctl.model.sample import (
     Decision,
     Drain,
     Keep,
-    NodeSample,
     NodeState,
     Sample,
     Verdict,
 )
 from farmctl.model.steps import CreateNode
-from farmctl.model.view import FarmView, Vm
+from farmctl.model.view import FarmView
 from farmctl.plan.rolled import read
 from farmctl.plan.rolling import counted, in_force
 from farmctl.reconcile import Outcome, Result
@@ -49,12 +47,13 @@ class Around:
     """What a round knows besides both witnesses.
 
     `farm`: as it is in force. `core`: the scaling core, which knows how long boots and
-    work last. `room`: by pool, until when there is taken to be none, and why.
+    work last. `watched`: what earlier looks have shown. `room`: by pool, until when
+    there is taken to be none, and why.
     """
 
     farm: Farm
     core: Scaler
-    breaker: Breaker
+    watched: Watched
     room: Mapping[str, tuple[float, str]]
 
 
@@ -65,6 +64,9 @@ class Rolls:
         self._teller = teller
         self._rolling = Rolling()
         self._proofs: dict[str, Proofs] = {}
+        self._faring: dict[str, Faring] = {}
+        self._freed: dict[str, Freed] = {}
+        self._placed: dict[str, frozenset[int]] = {}
         self._surging: dict[str, frozenset[str] | None] = {}
         self._began: dict[str, tuple[str, float]] = {}
         self._next: dict[str, Next] = {}
@@ -82,12 +84,16 @@ class Rolls:
             if self._began.get(pool) != begun:
                 self._began[pool] = begun
                 self._proofs[pool] = Proofs()
+                self._faring[pool] = Faring()
+                self._freed.pop(pool, None)
                 self._surging[pool] = None if roll.proven else frozenset()
                 self._more[pool] = (0, f"{MARK}: nothing is known of it yet")
                 self._say_begun(pool, roll)
         for pool in [pool for pool in self._began if pool not in self._rolling.rolls]:
-            for table in (self._began, self._proofs, self._surging, self._more):
+            for table in (self._began, self._proofs, self._faring, self._freed):
                 table.pop(pool, None)
+            for other in (self._surging, self._more):
+                other.pop(pool, None)
 
     def in_force(self, farm: Farm) -> Farm:
         """Return the farm with the shapes that its pools are held at."""
@@ -157,12 +163,21 @@ class Rolls:
         self._proofs[pool] = known
         vms = {vm.id: vm for vm in joined.vms.values()}
         pace = self._pace(around.farm, pool, around.core.learned.times().boot)
-        sick = {
-            key: why
-            for key, node in new.items()
-            if (why := _sick(vms[key], node, roll))
-        }
-        self._shunned |= frozenset(vms[key].host for key in sick) - {""}
+        faring = self._faring[pool] = self._faring[pool].see(
+            {key: (vms[key], node) for key, node in new.items()},
+            roll,
+            good=frozenset(
+                key for key in new if known.good(key, new[key], pace, now=now)
+            ),
+            restarting=bool(around.watched.evidence.restarting),
+            lasts=pace.idle,
+            now=now,
+        )
+        self._shunned |= frozenset(vms[key].host for key in faring.sick) - {""}
+        self._placed[pool] = frozenset(key for key in new if vms[key].host)
+        freed = self._freed.get(pool)
+        if freed and freed.over(self._placed[pool], nodes.values()):
+            del self._freed[pool]
         refusal = self._rolling.refused.get(pool)
         held, room = self._barred(pool, roll, sample, around)
         turn = Turn(
@@ -170,7 +185,9 @@ class Rolls:
             roll=roll,
             now=now,
             nodes=nodes,
-            sick=sick,
+            sick=faring.sick,
+            out=faring.out,
+            freed=self._freed[pool].node if pool in self._freed else "",
             proofs=known,
             pace=pace,
             surging=self._surging[pool],
@@ -202,7 +219,7 @@ class Rolls:
         pool: str, roll: Roll, sample: Sample, around: Around
     ) -> tuple[str, str]:
         """Return what forbids another node whatever goes, and what until one goes."""
-        allowed = around.breaker.allows(roll.new, now=sample.taken)
+        allowed = around.watched.breaker.allows(roll.new, now=sample.taken)
         if allowed.count == 0:
             return allowed.because, ""
         until, room = around.room.get(pool, (0.0, ""))
@@ -274,6 +291,8 @@ class Rolls:
             wanted = {each.node for each in found.decisions if isinstance(each, Drain)}
             if wanted <= went:
                 self._surging[pool] = found.surging
+            if found.freed in went:
+                self._freed[pool] = Freed(node=found.freed, placed=self._placed[pool])
 
     def made(self, outcome: Outcome) -> None:
         """Take note of the nodes that were made, and of what was written."""
@@ -339,18 +358,3 @@ class Rolls:
                 f"{len(news.roll.failed)} of the new make have failed so far",
                 subject=pool,
             )
-
-
-def _sick(vm: Vm, node: NodeSample, roll: Roll) -> str:
-    """Return why a new node counts as failed; empty if it does not."""
-    if vm.since and vm.since < int(roll.began):
-        return ""  # of an earlier try
-    if vm.mark.aside:
-        return vm.mark.reason or "it was put aside"
-    if vm.state is VmState.FAILED:
-        return vm.error or vm.state_name or "its VM failed"
-    if vm.state is VmState.OFF and not node.joined:
-        return "it went off before it had joined"
-    if node.state is NodeState.ASIDE and node.joined:
-        return f"the batch system took it out: {node.reason or node.shown}"
-    return ""

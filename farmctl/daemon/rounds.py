@@ -57,6 +57,7 @@ class FarmRounds:
         self._terms = Terms(pools=())
         self._desired: dict[str, int] = {}
         self._room = Room(self._teller, seconds=settings.no_room)
+        self._vacancy = leases.Vacancy(apart=settings.care.apart)
         self._noted = Notes(every=settings.write)
         self._me = myself(_COMMAND)
         self._warned = -1
@@ -163,8 +164,7 @@ class FarmRounds:
             held=self._rolls.held,
         )
         verdict = core.decide(self._rolls.masked(seen.sample))
-        breaker = self._watched.breaker
-        around = Around(brief.farm, core, breaker, self._room.lacking)
+        around = Around(brief.farm, core, self._watched, self._room.lacking)
         verdict = self._rolls.decide(verdict, seen, around)
         hand = deciding.by_hand(seen.sample, moving=seen.moving)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
@@ -339,7 +339,9 @@ class FarmRounds:
         """End a farm whose lease is over and in which nothing is left to work."""
         if not brief.lease_over:
             return False
-        if brief.farm.batch is not None and seen.joined.vms:
+        now = self._clock.monotonic()
+        vacant = self._vacancy.see(vacant=not seen.joined.vms, now=now)
+        if brief.farm.batch is not None and not vacant:
             return False
         self._teller.did("farm ended", _LEASE_OVER)
         outcome = reconcile.destroy(self._world, self.name, brief.options)

@@ -44,8 +44,10 @@ class Turn:
     """What a decision is made from: one pool, on a believed look.
 
     `nodes`: the pool's nodes by VM id, those on their way out left out. `sick`: nodes
-    of the new make that failed, with the reason. `surging`: names of nodes that this
-    roll started and that have let no old one go yet; None where that is not known.
+    of the new make that failed, with the reason; `out`: those that take no work for now
+    and have not failed. `surging`: names of nodes that this roll started and that have
+    let no old one go yet; None where that is not known. `freed`: the old node that was
+    drained for its room, while no new one has come for it.
     `waiting`: whether work waits. `held`: why nothing may be started at all. `room`:
     why there is no room. `left`: seconds until each node would be empty. `refused`: the
     new make is given up, and there is nothing to go back to. `ending`: nodes on their
@@ -66,6 +68,8 @@ class Turn:
     left: Mapping[int, float] = field(default_factory=dict)
     refused: bool = False
     ending: int = 0
+    out: frozenset[int] = frozenset()
+    freed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ class Next:
     many nodes of the pool may be made now, None where the roll sets no limit. `because`
     says where the roll stands. `surging`: as in `Turn`, after this turn. `unproven`:
     nodes that are to stay until they have proven themselves. `stuck`: draining nodes
-    whose work should have ended.
+    whose work should have ended. `freed`: the old node that is drained for its room.
     """
 
     decisions: tuple[Decision, ...]
@@ -86,6 +90,7 @@ class Next:
     surging: frozenset[str] = frozenset()
     unproven: frozenset[str] = frozenset()
     stuck: tuple[str, ...] = ()
+    freed: str = ""
 
     @property
     def starts(self) -> int:
@@ -299,6 +304,7 @@ def _more(
 ) -> Next:
     """Return the start of new nodes, or what has to be before there is room."""
     names = frozenset(node.name for node in new.values())
+    freed = ""
     found: list[Decision]
     if turn.held:
         because = f"{MARK}: {turn.held}"
@@ -307,15 +313,19 @@ def _more(
         draining = any(node.state is NodeState.DRAINING for node in old.values())
         ready = [vm_id for vm_id, node in old.items() if _ready(node)]
         because = f"{MARK}: no room for a new node before an old one has gone"
+        wait = draining or turn.ending
+        if turn.freed and not wait:  # no further node goes for what others take
+            because += f"; others have what {turn.freed} had"
         found = [Keep(because=because)]
-        if ready and not draining and not turn.ending:
+        if ready and not wait and not turn.freed:
             first = min(ready, key=lambda each: (turn.left.get(each, inf), each))
-            found = [Drain(node=old[first].name, because=because)]
+            freed = old[first].name
+            found = [Drain(node=freed, because=because)]
     else:
         found = [Start(pool=turn.pool, count=count, because=because)]
     known = turn.surging if turn.surging is not None else names
     result = _told(turn, roll, found, because, unproven=names, old=old)
-    return replace(result, more=more, surging=known & names)
+    return replace(result, more=more, surging=known & names, freed=freed)
 
 
 # What the above ask.
@@ -326,7 +336,8 @@ def _sides(turn: Turn) -> tuple[dict[int, NodeSample], dict[int, NodeSample]]:
     new: dict[int, NodeSample] = {}
     old: dict[int, NodeSample] = {}
     for vm_id, node in turn.nodes.items():
-        if node.state is NodeState.ASIDE or vm_id in turn.sick:
+        aside = node.state is NodeState.ASIDE and vm_id not in turn.out
+        if aside or vm_id in turn.sick:
             continue
         (new if node.image == turn.roll.new else old)[vm_id] = node
     return new, old

@@ -191,6 +191,30 @@ def test_without_room_one_old_node_goes_first():
     assert of(found, Drain) == []
 
 
+def test_where_others_take_the_room_that_is_freed_no_further_node_goes_for_it():
+    nodes = [node(n) for n in (1, 2, 3)]
+    found = decide(turn(*nodes, room="no hypervisor has room"))
+    assert found.freed == "f-wn-001"
+    found = decide(turn(*nodes[1:], room="no hypervisor has room", freed="f-wn-001"))
+    assert of(found, Drain) == []
+    assert found.freed == ""
+    assert found.because == (
+        "rolled: no room for a new node before an old one has gone; "
+        "others have what f-wn-001 had"
+    )
+    found = decide(turn(*nodes[1:], freed="f-wn-001"))
+    assert [each.count for each in of(found, Start)] == [1]
+
+
+def test_a_canary_that_is_out_for_now_is_waited_for_and_no_other_one_started():
+    aside = node(5, "new", state=NodeState.ASIDE, work=())
+    found = decide(turn(node(1), aside, out=frozenset({2})))
+    assert [type(each) for each in found.decisions] == [Keep]
+    assert found.because == "rolled: f-wn-005 has to prove itself first"
+    found = decide(turn(node(1), aside))
+    assert len(of(found, Start)) == 1
+
+
 def test_a_spent_budget_starts_and_drains_nothing():
     found = decide(turn(node(1), held="0 of 10 core-h of today are left"))
     assert found.decisions == (

@@ -153,6 +153,13 @@ class Evidence:
         claimed = sum(node.claimed for node in sample.nodes)
         if claimed >= self.care.few and not any(node.work for node in sample.nodes):
             return f"its nodes count {claimed} slots as taken, and it lists no work"
+        unlisted = [n.name for n in sample.nodes if not n.listed and n.name in running]
+        if unlisted:
+            more = f", nor {len(unlisted) - 1} others" if unlisted[1:] else ""
+            return (
+                f"it lists work on {unlisted[0]}, which the cloud shows running, and "
+                f"not the node itself{more}"
+            )
         if self.last is None:
             return ""
         back = self.last.taken - sample.taken

@@ -234,3 +234,13 @@ def test_two_looks_that_agree_are_far_enough_apart(seen):
         if known.twice:
             assert times[-1] - times[0] >= CARE.apart
             assert all(times[-1] - each < CARE.apart for each in times[1:])
+
+
+def test_a_look_with_work_on_a_node_that_it_does_not_list_is_not_believed():
+    ghost = replace(worker("a", busy=2, state=NodeState.ASIDE), listed=False)
+    first = after(looked(0, ghost, worker("b")))
+    assert first.doubt == (
+        "it lists work on a, which the cloud shows running, and not the node itself"
+    )
+    gone = after(looked(0, ghost), running=set())
+    assert gone.doubt == ""

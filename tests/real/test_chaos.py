@@ -155,7 +155,7 @@ def test_an_empty_list_of_jobs_or_nodes_ends_nobody(served, queue):
     queue.submit((16, 20, "-n1 --mem=200"), (6, 20, "-p big -n1 -c2 --mem=600"))
     busy(served, queue, 3)
     there = served.workers()
-    for program, doubt in (("squeue", "no work"), ("sinfo", "it shows none of the")):
+    for program, doubt in (("squeue", "no work"), ("sinfo", "not the node itself")):
         before = len(served.journal("the queue is not believed"))
         with answering_nothing(queue, program):
             until(

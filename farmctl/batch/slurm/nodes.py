@@ -63,6 +63,7 @@ def read(
                 work=unlisted,
                 claimed=slots,
                 reason="jobs run on it, and Slurm's list of nodes is without it",
+                listed=False,
             )
     return tuple(found[name] for name in sorted(found))
 

@@ -131,7 +131,9 @@ class Evidence:
 
     def _believe(self, sample: Sample) -> "Evidence":
         restarted = self.restarted
-        if self.last is not None and self.last.up_since and sample.up_since:
+        if self.last is None:  # nobody knows what it was before: it may be fresh
+            restarted = sample.up_since
+        elif self.last.up_since and sample.up_since:
             moved = abs(sample.up_since - self.last.up_since) > 1.0
             restarted = sample.up_since if moved else restarted
         far = sample.taken - self.care.apart

@@ -244,3 +244,12 @@ def test_a_look_with_work_on_a_node_that_it_does_not_list_is_not_believed():
     )
     gone = after(looked(0, ghost), running=set())
     assert gone.doubt == ""
+
+
+def test_a_server_that_restarted_before_the_first_look_is_no_witness_either():
+    idle = worker("a", ours=True)
+    fresh = after(looked(100, idle, up_since=90.0), looked(110, idle, up_since=90.0))
+    assert fresh.restarting.startswith("its server restarted 20 s ago")
+    assert not fresh.may_end("a")
+    old = after(looked(900, idle, up_since=90.0), looked(910, idle, up_since=90.0))
+    assert old.may_end("a")

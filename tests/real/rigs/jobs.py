@@ -214,12 +214,17 @@ class Queue:
     def _cut(self) -> list[str]:
         """Return the ends of VMs that were asked for while a job ran there."""
         found = []
-        runs: Sequence[Run] = [run for each in self.runs().values() for run in each]
+        spans: list[tuple[Run, float]] = []
+        for runs in self.runs().values():
+            later = [run.began for run in runs[1:]]
+            # One that was killed ran until it began again at the latest.
+            for run, again in zip(runs, [*later, float("inf")], strict=True):
+                spans.append((run, min(run.ended, again)))
         for end in self.endings():
             found += [
                 f"{end.node} (VM {end.vm}) was ended while {run.job} ran there"
-                for run in runs
-                if run.node == end.node and run.began <= end.at < run.ended
+                for run, until in spans
+                if run.node == end.node and run.began <= end.at < until
             ]
         return found
 

@@ -215,7 +215,7 @@ def test_a_killed_build_leaves_nothing_that_runs_or_counts(tmp_path):
         (cache / tree.name).symlink_to(tree)
     mounts = Path("/proc/self/mounts").read_text()
     with subprocess.Popen(
-        [sys.executable, "-c", BUILD, f"tree:{recipe}", str(cache)],
+        [sys.executable, "-u", "-c", BUILD, f"tree:{recipe}", str(cache)],
         stdout=subprocess.PIPE,
         text=True,
     ) as build:

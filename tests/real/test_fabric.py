@@ -540,7 +540,7 @@ def test_unplugging_takes_the_interface_and_plugging_gives_it_again(rig: Rig) ->
     assert one.links() == ["lo"]
     assert not two.pings("10.0.7.11")
     again = rig.node(11, mtu=1400)
-    assert two.pings("10.0.7.11")
+    _await(lambda: two.pings("10.0.7.11"))  # once it no longer takes it for gone
     assert "mtu 1400" in again.run("ip", "link", "show", "eth0").stdout
     replaced = rig.node(11)
     assert again.links() == ["lo"]

@@ -14,8 +14,8 @@ import signal
 import time
 
 import pytest
-from jobs import CONF, Listening, Queue
-from served import is_up, serving, until
+from jobs import CONF
+from served import serving, until
 
 from farmctl.model.keeping import PREFIX
 
@@ -45,32 +45,10 @@ pools:
 
 
 @pytest.fixture(scope="module")
-def proxy():
-    made = []
-
-    def through(endpoint):
-        made.append(Listening(endpoint))
-        return made[0].endpoint
-
-    yield made, through
-    for each in made:
-        each.down()
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory, proxy):
     folder = tmp_path_factory.mktemp("chaos")
     with serving(folder, PUBLIC, FARM, through=proxy[1]) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def queue(served, proxy):
-    served.serve(*SERVE)
-    until(lambda: is_up(served), served, seconds=240, what="the head is up")
-    made = Queue(served.cloud, proxy[0][0], "f")
-    made.prepare()
-    return made
 
 
 SERVE = ("farm.yaml", "--poll", "2s", "--first-boot", "10s")

@@ -11,10 +11,10 @@ import shutil
 import subprocess
 
 import pytest
-from jobs import CONF, Listening, Queue
+from jobs import CONF
 from lxml import etree
 from realnodes import Nodes
-from served import is_up, serving, until
+from served import serving, until
 
 from farmctl.errors import NotPossibleError
 
@@ -58,19 +58,6 @@ MUTE = "printf '#!/bin/sh\\nexit 0\\n' >/usr/sbin/slurmd && chmod 755 /usr/sbin/
 
 
 @pytest.fixture(scope="module")
-def proxy():
-    made = []
-
-    def through(endpoint):
-        made.append(Listening(endpoint))
-        return made[0].endpoint
-
-    yield made, through
-    for each in made:
-        each.down()
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory, proxy):
     folder = tmp_path_factory.mktemp("boots")
     agent = folder / "broken" / "files" / "usr" / "sbin" / "farmctl-context"
@@ -84,15 +71,6 @@ def served(tmp_path_factory, proxy):
         names = "batch: debian-batch-12, broken: debian-broken}"
         site.write_text(site.read_text().replace("batch: debian-batch-12}", names))
         yield made
-
-
-@pytest.fixture(scope="module")
-def queue(served, proxy):
-    served.serve("farm.yaml", "--poll", "2s", "--first-boot", "10s")
-    until(lambda: is_up(served), served, seconds=240, what="the head is up")
-    made = Queue(served.cloud, proxy[0][0], "f")
-    made.prepare()
-    return made
 
 
 def boots(served, pool):

@@ -30,7 +30,7 @@ from places import (
     udp,
 )
 
-from farmctl.embedded.netns import filters
+from farmctl.embedded.netns import filters, wiring
 from farmctl.embedded.netns.fabric import PUBLIC_BRIDGE, Fabric
 from farmctl.embedded.netns.filters import REASONS
 from farmctl.embedded.netns.ports import Port
@@ -554,6 +554,15 @@ def test_a_node_that_ended_can_be_unplugged(rig: Rig) -> None:
     _await(lambda: "one-11-0" not in rig.keeper.links())
     rig.keeper.do(rig.fabric.unplug, 11, 0)
     assert "one-11-0" not in rig.keeper.do(rig.fabric.counters)
+
+
+def test_an_interface_that_goes_while_it_is_deleted_is_no_error(rig: Rig) -> None:
+    one, two = rig.node(11), rig.node(12)
+    # The second of the two names is the interface that has just gone.
+    rig.keeper.do(wiring.delete, ("one-11-0", "one-11-0", "one-13-0", "one-12-0"))
+    assert one.links() == two.links() == ["lo"]
+    with pytest.raises(FabricError, match="not supported"):
+        rig.keeper.do(wiring.delete, ("lo",))
 
 
 def test_of_ports_that_cannot_all_be_plugged_none_is(rig: Rig) -> None:

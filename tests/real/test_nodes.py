@@ -17,6 +17,7 @@ import pytest
 from realnodes import Witness, until
 
 from farmctl.embedded import process
+from farmctl.embedded.netns import looking
 from farmctl.embedded.netns.bounds import Bounds
 from farmctl.embedded.settings import Settings
 from farmctl.errors import NotPossibleError
@@ -197,6 +198,33 @@ def test_reboot_boots_the_node_again_and_it_stays_running(nodes, action):
     nodes("vm.action", action, vm)
     until(lambda: _pid(nodes, vm) not in (0, first))
     assert nodes.state(vm) == "RUNNING"
+
+
+@pytest.mark.parametrize("action", ["reboot", "reboot-hard"])
+def test_a_node_that_does_not_come_back_from_a_reboot_is_seen_as_powered_off(
+    nodes, action
+):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    place = nodes.cloud.settings.directory / "nodes" / str(vm)
+    # What its disk is made of is there no more when it boots again.
+    (place / "disk-0").rename(place / "aside")
+    nodes("vm.action", action, vm)
+    nodes.wait(vm, "POWEROFF")
+    (place / "aside").rename(place / "disk-0")
+    nodes.act(vm, "resume", "RUNNING")
+
+
+def test_a_command_that_runs_inside_does_not_keep_a_node_from_rebooting(nodes):
+    vm = nodes.started("alice")
+    nodes.ready(vm)
+    first = nodes.cloud.node(vm)
+    stubborn = ("sh", "-c", "trap '' TERM; sleep 60; :")
+    seen = looking.find(nodes.cloud.settings.directory, str(vm))
+    with subprocess.Popen(looking.entering(seen, stubborn)) as command:
+        nodes("vm.action", "reboot", vm)
+        until(lambda: _pid(nodes, vm) not in (0, first), 20)
+        assert command.wait(5)
 
 
 @pytest.mark.parametrize(

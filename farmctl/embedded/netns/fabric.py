@@ -129,16 +129,11 @@ class Fabric:
 
     def close(self) -> None:
         """Remove every port, bridge and rule; nodes' interfaces go as well."""
-        lines = [f"link del dev {name}" for name in self._ports if wiring.has(name)]
-        lines += [
-            f"link del dev {segment.bridge}"
-            for segment in self._segments.values()
-            if wiring.has(segment.bridge)
-        ]
+        bridges = [segment.bridge for segment in self._segments.values()]
+        wiring.delete([*self._ports, *bridges])
         self._ports.clear()
         self._segments.clear()
         self._of_network.clear()
-        wiring.ip(lines)
         wiring.nft([f"add table {filters.TABLE}", f"delete table {filters.TABLE}"])
 
     def network(
@@ -280,10 +275,9 @@ class Fabric:
         for port, bridge in ports:
             if port.name in self._ports:
                 rules += filters.unplugged(port.name)
-                if wiring.has(port.name):
-                    links.append(f"link del dev {port.name}")
             rules += filters.plugged(port)
             links += _pair(port, bridge)
+        wiring.delete(port.name for port, _ in ports if port.name in self._ports)
         wiring.nft(rules)
         self._ports.update({port.name: port for port, _ in ports})
         names = [port.name for port, _ in ports]
@@ -296,7 +290,7 @@ class Fabric:
 
     def _remove(self, names: Sequence[str]) -> None:
         # A node that has ended took its end of the pair along, and so the port.
-        wiring.ip([f"link del dev {name}" for name in names if wiring.has(name)])
+        wiring.delete(names)
         wiring.nft(line for name in names for line in filters.unplugged(name))
         for name in names:
             del self._ports[name]

@@ -191,7 +191,12 @@ class Keeper:
         self._plugging.unplug(node.vm)
 
     async def _reboot(self, node: Node, order: Order) -> None:
-        await node.restart(hard=bool(order["hard"]))
+        try:
+            await node.restart(hard=bool(order["hard"]))
+        except _FAILURES as error:
+            _LOG.warning("VM %s does not boot again: %s", node.vm, error)
+            self._off(node)
+            raise
 
     async def _kill(self, node: Node, _order: Order) -> None:
         await node.end()
@@ -276,8 +281,11 @@ class Keeper:
                     _LOG.warning("VM %s does not boot again: %s", node.vm, error)
                 else:
                     return
-            self._plugging.unplug(node.vm)
-            self._tell({"event": "off", "vm": node.vm})
+            self._off(node)
+
+    def _off(self, node: Node) -> None:
+        self._plugging.unplug(node.vm)
+        self._tell({"event": "off", "vm": node.vm})
 
     # The outside host
 

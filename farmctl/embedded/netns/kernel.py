@@ -157,6 +157,23 @@ def without_rights() -> list[str]:
     return ["setpriv", f"--bounding-set={','.join(f'-{name}' for name in names)}", "--"]
 
 
+def inside(pid: int) -> list[str]:
+    """Return the words before a command that shall run inside a node, by its init.
+
+    With no more rights than the node's own processes have. `nsenter` alone would stop
+    when a node that shuts down stops all of its processes, and then never bury the
+    command, without which the node's init cannot end: a shell waits for it instead.
+    """
+    target = f"--target={pid}"
+    spaces = ("mount", "uts", "ipc", "net", "root", "wd")
+    return [
+        *without_rights(),
+        *("nsenter", target, "--pid", "--no-fork", "--"),
+        *("sh", "-c", '"$@"; exit $?', "inside"),
+        *("nsenter", target, *(f"--{space}" for space in spaces), "--no-fork", "--"),
+    ]
+
+
 def set_hostname(name: str) -> None:
     """Name the host of this UTS namespace."""
     encoded = name.encode()

@@ -15,7 +15,6 @@ from farmctl.errors import NotPossibleError
 
 FABRIC = "fabric"
 """The keeper's own namespaces, with every bridge; beside VMs and `outside`."""
-_SPACES = ("mount", "uts", "ipc", "net", "pid", "root", "wd")
 _SHELL = (
     "sh",
     "-c",
@@ -69,21 +68,12 @@ def entering(seen: Seen, command: Sequence[str]) -> list[str]:
     if os.geteuid() != 0:
         raise NotPossibleError("Only root can enter a node.")
     if seen.place == FABRIC:
-        spaces, before = ["--mount", "--net"], []
+        before = ["nsenter", f"--target={seen.pid}", "--mount", "--net", "--"]
     else:
-        # With no more rights than the node's own processes have.
-        spaces, before = [f"--{space}" for space in _SPACES], kernel.without_rights()
+        before = kernel.inside(seen.pid)
     terminal = os.environ.get("TERM", "linux")
     clean = ["env", "-i", f"PATH={_PATH}", "HOME=/root", f"TERM={terminal}"]
-    return [
-        *before,
-        "nsenter",
-        f"--target={seen.pid}",
-        *spaces,
-        "--",
-        *clean,
-        *(command or _SHELL),
-    ]
+    return [*before, *clean, *(command or _SHELL)]
 
 
 def console(directory: Path, who: str) -> Path:

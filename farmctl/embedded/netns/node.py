@@ -197,16 +197,9 @@ class Node:
 
     def entering(self) -> Sequence[str]:
         """Return the words before a command that is to run inside the node."""
-        spaces = ("mount", "uts", "ipc", "net", "pid", "root", "wd")
-        return (
-            *kernel.without_rights(),
-            "nsenter",
-            f"--target={self.pid}",
-            *(f"--{each}" for each in spaces),
-            "--",
-            # What we have in ours is none of the node's business.
-            *("env", "-i", f"PATH={_PATH}", "HOME=/", "TERM=linux"),
-        )
+        # What we have in ours is none of the node's business.
+        clean = ("env", "-i", f"PATH={_PATH}", "HOME=/", "TERM=linux")
+        return (*kernel.inside(self.pid), *clean)
 
     async def _tell(self, program: str, button: signal.Signals) -> None:
         """Have it run one of its own programs, or press a button of its init's."""
@@ -214,8 +207,9 @@ class Node:
             with contextlib.suppress(FailedError, OSError):
                 await run(*self.entering(), program)
                 return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, button)
+        # It may have ended while the program ran; 0 would be all of our own group.
+        if self._born is not None and self.runs:
+            self._born.press(button)
 
     def _processes(self) -> list[int]:
         """Return its processes, as the keeper sees them."""

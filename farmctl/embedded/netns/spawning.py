@@ -115,10 +115,14 @@ class Newborn:
         os.write(self._gate, b"g")
         self._close_gate()
 
+    def press(self, button: signal.Signals) -> None:
+        """Send its init a signal; one that has ended hears none."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, button)
+
     def discard(self) -> None:
         """Kill it; its end is still to be waited for."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        self.press(signal.SIGKILL)
         self._close_gate()
 
     def close(self) -> None:

@@ -62,6 +62,27 @@ def ip(lines: Sequence[str], *, at: int = 0) -> None:
         )
 
 
+def delete(devices: Iterable[str]) -> None:
+    """Delete interfaces of the caller's namespace; one that is not there is no error.
+
+    The kernel deletes those of a namespace that has ended when it gets round to it,
+    which may be while this works.
+
+    Raises:
+        FabricError: one cannot be deleted.
+    """
+    left = [device for device in devices if has(device)]
+    while left:
+        try:
+            ip([f"link del dev {device}" for device in left])
+        except FabricError:
+            there, left = left, [device for device in left if has(device)]
+            if left == there:
+                raise
+        else:
+            return
+
+
 def nft(lines: Iterable[str]) -> None:
     """Carry out commands of `nft` as one transaction.
 

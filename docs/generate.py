@@ -14,6 +14,7 @@ import click
 from farmctl.cli.commands.simulate import command
 from farmctl.simulate.peers import timeouts
 from farmctl.simulate.peers.catalogue import PEERS
+from farmctl.simulate.synthetic import KINDS
 from farmctl.spec import json_schema
 
 FOLDER = Path(__file__).parent / "reference"
@@ -72,6 +73,19 @@ def simulate() -> str:
             if record is not None:
                 option, said = (part.replace("|", "\\|") for part in record)
                 lines.append(f"| `{option}` | {said} |")
+    lines += [
+        "",
+        "## Made-up work",
+        "",
+        "`--synthetic KIND:SEED` draws it; the same seed gives the same jobs.",
+        "",
+        "| kind | slots of a node | what it is |",
+        "| --- | --- | --- |",
+    ]
+    for name, kind in KINDS.items():
+        lines.append(
+            f"| `{name}` | {kind.slots} | {kind.says[:1].upper()}{kind.says[1:]} |"
+        )
     lines += [
         "",
         "## The rules of other projects",

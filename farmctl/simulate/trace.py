@@ -6,10 +6,14 @@ is `engine`. Nothing here does I/O.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 from random import Random
 
 DAY = 86_400
 WEEK = 7 * DAY
+SHIFT = 120.0
+STRETCH = 0.03
+"""How far `shifted` moves a submission, seconds, and a run time, a share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +58,42 @@ class Trace:
         """Seconds from the trace's start to its last submission."""
         return self.jobs[-1].submit if self.jobs else 0.0
 
-    def window(self, first_day: float, days: float) -> "Trace":
+    def window(self, first_day: float, days: float | None = None) -> "Trace":
         """Return the jobs submitted in these days, counted from their first midnight.
 
-        Whole weeks are kept in step with the calendar: a window that starts on day 28
-        starts on the same day of the week as the trace.
+        Without `days` all that came from the first on. Whole weeks are kept in step
+        with the calendar: a window that starts on day 28 starts on the same day of the
+        week as the trace.
         """
-        start, end = first_day * DAY, (first_day + days) * DAY
+        last = inf if days is None else first_day + days
+        start, end = first_day * DAY, last * DAY
         jobs = tuple(
             replace(job, submit=job.submit - start)
             for job in self.jobs
             if start <= job.submit < end
         )
-        label = f"{self.name} days {first_day:g}-{first_day + days:g}"
+        until = "" if days is None else f"{last:g}"
+        label = f"{self.name} days {first_day:g}-{until}"
         return Trace(name=label, jobs=jobs, whole=self.whole)
+
+    def shifted(self, seed: int) -> "Trace":
+        """Return the same work drawn anew: what that changes in a replay is luck.
+
+        Each submission moves by up to two minutes, each run time by up to 3 per cent.
+        """
+        draw = Random(seed)  # noqa: S311 - a replay, not a secret
+        return Trace(
+            name=f"{self.name} shifted ({seed})",
+            jobs=by_submission(
+                replace(
+                    job,
+                    submit=max(0.0, job.submit + draw.uniform(-SHIFT, SHIFT)),
+                    run=job.run * draw.uniform(1 - STRETCH, 1 + STRETCH),
+                )
+                for job in self.jobs
+            ),
+            whole=self.whole,
+        )
 
     def shuffled(self, seed: int) -> "Trace":
         """Return the same weeks in another order; the last, shorter one stays last."""

@@ -98,12 +98,70 @@ def test_mistakes_of_all_traces_are_named_with_line_and_column(farmctl, tmp_path
         (["--report", "none/x.html"], "there is no folder none"),
         (["--boot", "soon"], "--boot"),
         (["--days", "-1"], "--days"),
+        (["--synthetic", "heap"], "no kind is called 'heap'; there are ramps, steady"),
+        (["--synthetic", "heavy:x"], "'x' is no seed"),
+        (["--synthetic", "heavy:"], "'' is no seed"),
     ],
 )
 def test_crooked_options_are_named(farmctl, trace, options, said):
     ran = farmctl("simulate", trace, *options)
     assert ran.status == 2
     assert said in ran.err
+
+
+def test_made_up_work_needs_no_file_and_brings_its_own_nodes(farmctl):
+    ran = farmctl(
+        "simulate", "--synthetic", "wide", "--synthetic", "batch:7", "--days", 1,
+        "--peers", "karpenter", "--no-policy", "--json", "-q",
+    )  # fmt: skip
+    assert ran.status == 0
+    assert [
+        (each["name"], each["jobs"], each["slots"]) for each in ran.json["traces"]
+    ] == [
+        ("multi-slot (1) days 0-1", 180, [8]),
+        ("small batch site (7) days 0-1", 401, [4]),
+    ]
+
+
+def test_slots_that_are_given_hold_for_made_up_work_too(farmctl):
+    ran = farmctl(
+        "simulate", "--synthetic", "quiet", "--slots", 2, "--peers", "clues",
+        "--no-policy", "--json", "-q",
+    )  # fmt: skip
+    assert ran.json["traces"][0]["slots"] == [2]
+
+
+def test_all_stands_for_every_made_up_kind(farmctl):
+    ran = farmctl(
+        "simulate", "--synthetic", "all:1", "--days", 2, "--peers", "karpenter",
+        "--no-policy", "--json", "-q",
+    )  # fmt: skip
+    assert [each["name"] for each in ran.json["traces"]] == [
+        f"{kind} (1) days 0-2"
+        for kind in (
+            "ramps", "steady", "day and night", "heavy tails", "multi-slot",
+            "small batch site", "sessions", "chains", "by the clock", "quiet",
+        )
+    ]  # fmt: skip
+
+
+def test_nothing_to_replay_is_told(farmctl):
+    ran = farmctl("simulate")
+    assert ran.status == 2
+    assert "Nothing to replay: give a TRACE, or --synthetic." in ran.err
+
+
+def test_later_days_are_replayed_and_empty_ones_refused(farmctl, trace):
+    later = farmctl(
+        "simulate", TORINO, "--from-day", 7, "--days", 1, "--shift", 3,
+        "--peers", "clues", "--no-policy",
+    )  # fmt: skip
+    assert later.out.startswith("lcg2005-torino days 7-8 shifted (3): ")
+    none = farmctl("simulate", trace, "--from-day", 30)
+    assert none.status == 2
+    assert "work.csv  no job came after day 30." in none.err
+    none = farmctl("simulate", trace, "--from-day", 30, "--days", 2)
+    assert "no job came between day 30 and day 32." in none.err
 
 
 def test_work_that_fits_no_node_is_an_error_and_no_hang(farmctl, tmp_path):

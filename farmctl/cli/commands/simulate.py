@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farmctl.cli import simulate_view, terminal
+from farmctl.cli import simulate_view, simulate_work, terminal
 from farmctl.cli.options import Duration, json_option
 from farmctl.cli.text import counted
 from farmctl.errors import FarmctlError
 
 if TYPE_CHECKING:
     from farmctl.simulate.compare import Comparison
-    from farmctl.simulate.trace import Trace
 
 ALL, NONE = "all", "none"
 SECOND = 1.0
@@ -57,14 +56,21 @@ Examples:
   farmctl simulate accounting.csv --slots 8 --price 1,5,20 --report replay.html
   sacct -aPX -S 2026-10-01 -E now -o JobID,User,Submit,Elapsed,AllocCPUS > jobs.txt
   farmctl simulate jobs.txt --slots 8,1 --peers clues,karpenter --boot 4m --json
+  farmctl simulate --synthetic sessions --synthetic batch:7 --price 5
 """
 )
 @click.argument(
     "traces",
     metavar="TRACE...",
     nargs=-1,
-    required=True,
     type=click.Path(path_type=Path),
+)
+@click.option(
+    "--synthetic",
+    metavar="KIND[:SEED]",
+    type=simulate_work.Kind(),
+    multiple=True,
+    help="Replay made-up work of this kind, or of all; may be given again.  [seed: 1]",
 )
 @click.option(
     "--price",
@@ -92,10 +98,8 @@ Examples:
     "--slots",
     metavar="N,...",
     type=_Listed("slots", int),
-    default="4",
-    show_default=True,
     help="Slots of a node; several make a ladder of shapes, of which peers use the "
-    "first.",
+    "first.  [default: 4, or what suits the made-up kind]",
 )
 @click.option(
     "--boot",
@@ -170,7 +174,21 @@ Examples:
     "--days",
     metavar="N",
     type=click.FloatRange(0, min_open=True),
-    help="Replay the first N days of each trace only.",
+    help="Replay N days of each trace only, the first ones.",
+)
+@click.option(
+    "--from-day",
+    metavar="N",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="Leave out what came before day N; whole weeks keep the weekdays in step.",
+)
+@click.option(
+    "--shift",
+    metavar="SEED",
+    type=click.IntRange(0),
+    help="Draw the same work anew: submissions within two minutes, run times within 3 "
+    "per cent. What that changes is luck.",
 )
 @click.option(
     "--report",
@@ -185,8 +203,11 @@ def command(
     *,
     prices: tuple[float, ...],
     peers: str,
-    slots: tuple[int, ...],
+    slots: tuple[int, ...] | None,
+    synthetic: tuple[tuple[str, int], ...],
     days: float | None,
+    from_day: float,
+    shift: int | None,
     report: Path | None,
     idle_cost: float,
     with_policy: bool,
@@ -198,8 +219,8 @@ def command(
     """Replay recorded work under our policy and under other projects' rules.
 
     A TRACE is a CSV file with the columns submit, run and cores (and user, which the
-    forecast needs), SWF, or what `sacct --parsable2` prints; gzipped or not. No cloud
-    is asked.
+    forecast needs), SWF, or what `sacct --parsable2` prints; gzipped or not. Made-up
+    work needs no file. No cloud is asked.
 
     C at a price is what a policy wastes (boots, empty nodes, free slots beside work)
     plus that price for each hour that a task waits, in core-hours.
@@ -215,15 +236,18 @@ def command(
     if not names and not with_policy:
         raise click.UsageError("Nothing to replay: --no-policy and no peers.")
     show = _Progress(quiet=quiet)
-    loaded = _read(traces, whole=whole, days=days)
+    if not traces and not synthetic:
+        raise click.UsageError("Nothing to replay: give a TRACE, or --synthetic.")
+    work = simulate_work.gathered(traces, synthetic, whole=whole, slots=slots)
     found: list[Comparison] = []
-    for trace in loaded:
+    for each in simulate_work.cut(work, first=from_day, days=days, shift=shift):
+        trace = each.trace
         try:
             found.append(
                 compare(
                     trace,
                     cloud=_cloud(cloud),
-                    pools={f"{count}-slot": count for count in slots},
+                    pools={f"{count}-slot": count for count in each.slots},
                     prices=prices,
                     own_policy=with_policy,
                     peers=names,
@@ -263,34 +287,6 @@ def _peers(text: str) -> tuple[str, ...]:
                 f"--peers: no rule is called {name!r}; there are {', '.join(PEERS)}."
             )
     return names
-
-
-def _read(paths: Sequence[Path], *, whole: bool, days: float | None) -> "list[Trace]":
-    """Read all, and name the mistakes of all files at once."""
-    from farmctl.errors import InputError, Mistake  # noqa: PLC0415 - beside reading
-    from farmctl.simulate.reading import read  # noqa: PLC0415 - when needed only
-
-    traces: list[Trace] = []
-    mistakes: list[Mistake] = []
-    for path in paths:
-        try:
-            trace = read(path, whole=whole)
-        except InputError as error:
-            mistakes += error.mistakes
-            continue
-        if days is not None:
-            trace = trace.window(0, days)
-            if not trace.jobs:
-                mistakes.append(
-                    Mistake(
-                        file=str(path),
-                        message=f"no job came in the first {days:g} days.",
-                    )
-                )
-        traces.append(trace)
-    if mistakes:
-        raise InputError(mistakes)
-    return traces
 
 
 def _cloud(options: Mapping[str, Any]) -> Any:

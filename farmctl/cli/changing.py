@@ -47,6 +47,7 @@ class Wishes:
     timeout: float | None
     interrupt: bool
     as_json: bool
+    retry: bool = False
 
     def options(self) -> Options:
         """Return them for `reconcile`."""
@@ -55,6 +56,7 @@ class Wishes:
             timeout=self.timeout,
             interrupt=self.interrupt,
             command=typed(),
+            retry=self.retry,
         )
 
 

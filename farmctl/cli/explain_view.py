@@ -205,7 +205,7 @@ def _rolls(why: Why, *, now: float) -> Iterator[Line]:
             f"given up at {when}: {refusal.why}."
         )
         yield said, "failed"
-        yield "  farmctl apply tries it again; so does a file that says another.", ""
+        yield "  A file that says another one, or farmctl apply --retry, ends that.", ""
 
 
 def _not_ready(node: NodeStatus, *, now: float) -> str:

@@ -78,9 +78,11 @@ def read(files: Sequence[str], site: Site, *, plans: bool) -> tuple[Named, ...]:
 
 
 def drawn(
-    world: World, named: Sequence[Named]
+    world: World, named: Sequence[Named], *, retry: bool = False
 ) -> tuple[list[Plan], dict[str, FarmctlError]]:
     """Look at the cloud once and return the plan of each farm, or why it has none.
+
+    With `retry` a make that was refused is tried again.
 
     Raises:
         InputError: with every mistake in any of the files that the cloud shows.
@@ -95,7 +97,7 @@ def drawn(
             plans.append(each.what)
             continue
         try:
-            plan = make_plan(world, each.what, view=view)
+            plan = make_plan(world, each.what, view=view, retry=retry)
             plans.append(plan)
             view = _with(view, plan)
         except InputError as error:

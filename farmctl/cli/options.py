@@ -92,6 +92,16 @@ def interrupt_option(function: F) -> F:
     )(function)
 
 
+def retry_option(function: F) -> F:
+    """Offer to try a make of a pool again that was refused."""
+    return click.option(
+        "--retry",
+        is_flag=True,
+        help="Try an image again, or whatever else workers are made of, which was "
+        "refused because workers of it failed.",
+    )(function)
+
+
 def site_file(own: str | None) -> str | None:
     """Return what `--site` says, behind the command or before it."""
     if own is not None:

@@ -9,7 +9,7 @@ hands back what became of it.
 
 A make that was refused stays declared, for that is what a person wrote; the pool is
 held at what it was before, until the declaration makes something else of it or a person
-applies it again. How the document spells all this is `rolled`'s.
+asks for it once more. How the document spells all this is `rolled`'s.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def settle(
     view: CloudView,
     *,
     news: Mapping[str, News] | None = None,
-    explicit: bool = False,
+    retry: bool = False,
     at_once: bool = False,
 ) -> Settled:
     """Return the target with its rolls.
@@ -62,7 +62,7 @@ def settle(
         target: the farm as declared.
         view: one look at the cloud.
         news: what became of rolls, by pool.
-        explicit: a person asks for what is declared: a refused make is tried again.
+        retry: a person asks for it: a make that was refused is tried again.
         at_once: workers are made anew where they stand: nothing rolls.
     """
     mine = view.farm(target.farm)
@@ -78,7 +78,7 @@ def settle(
         if shape.role is not Role.WORKER or shape.batch not in FOLLOWED or at_once:
             shapes.append(shape)
             continue
-        pool = _settled(shape, state, mine, view, explicit=explicit)
+        pool = _settled(shape, state, mine, view, retry=retry)
         shapes.append(pool.shape)
         if pool.roll is not None:
             rolls[shape.pool] = pool.roll
@@ -144,14 +144,18 @@ class _Pool:
 
 
 def _settled(
-    shape: Shape, state: Rolling, mine: FarmView, view: CloudView, *, explicit: bool
+    shape: Shape, state: Rolling, mine: FarmView, view: CloudView, *, retry: bool
 ) -> _Pool:
     roll, known = state.rolls.get(shape.pool), state.before.get(shape.pool)
     refusal = state.refused.get(shape.pool)
     notes: tuple[Note, ...] = ()
-    if refusal is not None and (explicit or refusal.digest != shape.digest):
-        if refusal.digest == shape.digest:
-            notes = (Note(subject=shape.pool, message=_again(refusal)),)
+    if refusal is not None and refusal.digest == shape.digest:
+        said = _again(refusal) if retry else _left(refusal)
+        notes = (Note(subject=shape.pool, message=said),)
+    if refusal is not None and (retry or refusal.digest != shape.digest):
+        if roll is not None and roll.new == refusal.digest == shape.digest:
+            # There was nothing to go back to: the same roll, as if it began now.
+            roll = Roll(old=roll.old, new=roll.new, began=float(int(view.at)))
         refusal = None
     if refusal is not None and known is not None:
         shape = _as_before(shape, known)
@@ -210,7 +214,15 @@ def _told(state: Rolling, news: Mapping[str, News]) -> Rolling:
 def _again(refusal: Refusal) -> str:
     return (
         f"this make was tried before and given up: {refusal.why}. It is tried again "
-        "because you apply it"
+        "because you ask for it"
+    )
+
+
+def _left(refusal: Refusal) -> str:
+    return (
+        f"what is declared was tried before and given up: {refusal.why}. It is left "
+        "refused: mend the image and give it another name, or try the same one again "
+        "with farmctl apply --retry"
     )
 
 

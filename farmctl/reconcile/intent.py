@@ -85,8 +85,8 @@ class Declared:
 
     `tending`: which workers go and which are apart, where the farm's work is watched.
     `notes`: what else its document is to keep, by key. `rolled`: what became of rolls,
-    by pool. `explicit`: a person asks for what the file says, a make that was refused
-    among it. `at_once`: outdated workers are made anew where they stand.
+    by pool. `retry`: a person asks for a make that was refused once more. `at_once`:
+    outdated workers are made anew where they stand.
     """
 
     declared: Farm
@@ -95,7 +95,7 @@ class Declared:
     tending: Tending | None = None
     notes: Mapping[str, object] = field(default_factory=dict)
     rolled: Mapping[str, News] = field(default_factory=dict)
-    explicit: bool = False
+    retry: bool = False
     at_once: bool = False
 
     @property
@@ -120,7 +120,7 @@ class Declared:
             target,
             view,
             news=self.rolled,
-            explicit=self.explicit,
+            retry=self.retry,
             at_once=self.at_once,
         )
         inside = world.guests

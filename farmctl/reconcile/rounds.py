@@ -57,19 +57,20 @@ def make_plan(
     *,
     view: CloudView | None = None,
     at_once: bool = False,
+    retry: bool = False,
 ) -> Plan:
     """Return what separates a farm from its file; where room is short, notes say so.
 
     Nothing is changed. Eight calls, and two more if nodes are to be made. With
     `at_once` outdated workers are made anew where they stand, as `apply` does with
-    consent to interrupting them.
+    consent to interrupting them. With `retry` a make that was refused is tried again.
 
     Raises:
         InputError: what only the cloud can show to be wrong in the files.
         NotPossibleError: what others hold is in the way.
         ExhaustedError: no class C or public address is left.
     """
-    intent = Declared(declared=farm, explicit=True, at_once=at_once)
+    intent = Declared(declared=farm, retry=retry, at_once=at_once)
     return _drawn(world, intent, view)
 
 
@@ -117,7 +118,7 @@ def apply(world: World, farm: Farm | Plan, options: Options = _DEFAULT) -> Outco
         else Declared(
             declared=farm,
             prefer=options.prefer,
-            explicit=True,
+            retry=options.retry,
             at_once=options.interrupt,
         )
     )

@@ -158,7 +158,8 @@ class Options:
     change, gives the lock back and says what was not done. `prefer`: the class C that
     somebody was shown for a farm that has none yet; taken if it is still free.
     `released`: VMs that two witnesses have seen without work and drained: these may be
-    ended. `shun`: names of hypervisors that get no new node.
+    ended. `shun`: names of hypervisors that get no new node. `retry`: a make that was
+    refused is tried again.
     """
 
     wait: bool = True
@@ -170,6 +171,7 @@ class Options:
     prefer: str = ""
     released: frozenset[int] = frozenset()
     shun: frozenset[str] = frozenset()
+    retry: bool = False
 
 
 class Result(StrEnum):

@@ -22,9 +22,9 @@ def images(bench, name):
     ]
 
 
-def declare(bench, name, **farm):
+def declare(bench, name, *, retry=False, **farm):
     """Apply the farm with something else in it, as a person does."""
-    options = Options(lock_wait=30.0, wait=False)
+    options = Options(lock_wait=30.0, wait=False, retry=retry)
     outcome = apply(bench.world(), reading.parse_farm(farm_text(name, **farm)), options)
     assert not outcome.failed, outcome
     return outcome
@@ -200,7 +200,7 @@ def test_a_roll_goes_back_whatever_call_its_daemon_died_at(bench, name, forking,
     well(queue)
 
 
-def test_a_refused_file_starts_nothing_and_a_person_who_applies_it_does(bench, name):
+def test_a_refused_file_starts_nothing_until_a_person_asks_once_more(bench, name):
     path = bench.folder / "farm.yaml"
     bench.make(name, image="old", count="1")
     path.write_text(farm_text(name, image="wn", count="1"))
@@ -221,7 +221,13 @@ def test_a_refused_file_starts_nothing_and_a_person_who_applies_it_does(bench, n
         )
         assert rolling(bench, name).refused
         assert bench.cloud.calls()["one.template.instantiate"] == made
-        outcome = declare(bench, name, image="wn", count="{min: 1, max: 2}")
+        for _ in range(2):  # as cron does
+            outcome = declare(bench, name, image="wn", count="{min: 1, max: 2}")
+            (note,) = [n for n in outcome.plan.notes if n.subject == "wn"]
+            assert note.message.endswith("with farmctl apply --retry")
+        assert rolling(bench, name).refused
+        assert bench.cloud.calls()["one.template.instantiate"] == made
+        outcome = declare(bench, name, image="wn", count="{min: 1, max: 2}", retry=True)
         assert any("was tried before" in note.message for note in outcome.plan.notes)
         until(
             lambda: not rolling(bench, name).rolls and not rolling(bench, name).refused,

@@ -137,9 +137,19 @@ def test_a_node_made_after_it_was_put_back_is_of_the_old_make(rolled):
     assert made.node.attributes["NIC"]["IP"] == made.node.address
 
 
-def test_a_person_who_applies_it_again_tries_it_again_and_is_warned(rolled):
+def test_applied_again_it_is_left_refused_and_that_is_said(rolled):
+    refused(rolled)
+    for _ in range(2):
+        made = rolled.do(NEW)
+        assert made.steps == ()
+        assert rolled.state.refused
+        (said,) = [n.message for n in made.notes if "2 canaries failed" in n.message]
+        assert said.endswith("with farmctl apply --retry")
+
+
+def test_a_person_who_asks_for_it_once_more_tries_it_again_and_is_warned(rolled):
     _, roll = refused(rolled)
-    made = rolled.do(NEW, explicit=True)
+    made = rolled.do(NEW, retry=True)
     assert rolled.state.refused == {}
     assert rolled.state.rolls["wn"].new == roll.new
     assert rolled.state.before["wn"].digest == rolled.good

@@ -13,6 +13,7 @@ from farmctl.cli.options import (
     complete_file,
     interrupt_option,
     json_option,
+    retry_option,
     run_options,
     site_file,
     site_option,
@@ -41,6 +42,7 @@ Examples:
 )
 @run_options
 @interrupt_option
+@retry_option
 @json_option
 @site_option
 def command(
@@ -51,6 +53,7 @@ def command(
     yes: bool,
     wait: bool,
     interrupt: bool,
+    retry: bool,
     as_json: bool,
 ) -> None:
     """Make the cloud as the files say; several farms side by side.
@@ -59,13 +62,16 @@ def command(
     killed anywhere, the next apply goes on from what the cloud shows. A saved plan is
     carried out as it stands, or refused if the cloud has moved on since.
 
+    An image of which new workers failed stays refused, however often its file is
+    applied, until the file says another one or --retry asks for it.
+
     Exit status: 0 all is as declared, 1 something failed or was put aside, 2 usage or
     a mistake in a file, 130 interrupted.
     """
     site = sites.load(site_file(own_site), os.environ)
     named = intents.read(files, site, plans=True)
     with worlds.world(site, announce=terminal.say) as world:
-        plans, refused = intents.drawn(world, named)
+        plans, refused = intents.drawn(world, named, retry=retry)
     shown = {plan.farm: plan.cidr for plan in plans}
     change = Change(
         command="apply",
@@ -75,7 +81,12 @@ def command(
         question=f"Apply this to {listed(each.farm for each in named)}?",
     )
     wishes = Wishes(
-        yes=yes, wait=wait, timeout=timeout, interrupt=interrupt, as_json=as_json
+        yes=yes,
+        wait=wait,
+        timeout=timeout,
+        interrupt=interrupt,
+        as_json=as_json,
+        retry=retry,
     )
     carry_out(site, change, wishes)
 

@@ -9,7 +9,13 @@ import click
 from farmctl.assembly import sites, worlds
 from farmctl.cli import documents, intents, outcome_view, plan_view, terminal
 from farmctl.cli.failure import Ended, Exit
-from farmctl.cli.options import complete_file, json_option, site_file, site_option
+from farmctl.cli.options import (
+    complete_file,
+    json_option,
+    retry_option,
+    site_file,
+    site_option,
+)
 from farmctl.plan import saved
 
 
@@ -34,10 +40,16 @@ Examples:
     type=click.Path(dir_okay=False),
     help="Save the plan to this file, for `farmctl apply PLAN`.",
 )
+@retry_option
 @json_option
 @site_option
 def command(
-    files: tuple[str, ...], out: str | None, own_site: str | None, *, as_json: bool
+    files: tuple[str, ...],
+    out: str | None,
+    own_site: str | None,
+    *,
+    retry: bool,
+    as_json: bool,
 ) -> None:
     """Show what apply would change, step by step, and why.
 
@@ -49,7 +61,7 @@ def command(
     site = sites.load(site_file(own_site), os.environ)
     named = intents.read(files, site, plans=False)
     with worlds.world(site, announce=terminal.say) as world:
-        plans, refused = intents.drawn(world, named)
+        plans, refused = intents.drawn(world, named, retry=retry)
         capacity = (
             world.cloud.capacity()
             if not as_json and any(plan_view.makes_nodes(plan) for plan in plans)
@@ -72,7 +84,8 @@ def command(
         if any(not plan.changes_nothing for plan in plans):
             chosen = site_file(own_site)
             at = ["--site", chosen] if chosen else []
-            words = shlex.join([*at, *([out] if out else files)])
+            again = ["--retry"] if retry and not out else []
+            words = shlex.join([*again, *at, *([out] if out else files)])
             terminal.say(f"Next: farmctl apply {words}")
             if left := plan_view.without_consent(plans):
                 terminal.say(left)

@@ -5,7 +5,7 @@ reservation or a server that restarts does to them: such a node is out, and the 
 waits for it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from farmctl.model.nodes import VmState
@@ -78,23 +78,6 @@ class Faring:
                 out.add(vm_id)
         return Faring(
             sick=sick, out=frozenset(out), since=since, joined=joined, good=proven
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freed:
-    """An old node drained for its room; the new nodes that had a hypervisor then."""
-
-    node: str
-    placed: frozenset[int]
-
-    def over(self, placed: Collection[int], nodes: Iterable[NodeSample]) -> bool:
-        """Tell whether a new node has come since, or the old one works again."""
-        return not self.placed.issuperset(placed) or any(
-            node.name == self.node
-            and node.state is NodeState.READY
-            and node.drained_by is Drainer.NOBODY
-            for node in nodes
         )
 
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 from farmctl.batch import BatchSystem
 from farmctl.daemon.deciding import Asked
-from farmctl.daemon.faring import Faring, Freed
+from farmctl.daemon.faring import Faring
 from farmctl.daemon.seeing import Seen, Watched
 from farmctl.daemon.telling import Teller
 from farmctl.daemon.values import Told
 from farmctl.elastic import proofs, rolling
 from farmctl.elastic.limits import bounded
 from farmctl.elastic.proofs import MARK, Proofs
-from farmctl.elastic.rolling import Next, Turn
 from farmctl.elastic.scaler import Scaler
 from farmctl.elastic.terms import Terms
+from farmctl.elastic.turns import Next, Turn
 from farmctl.errors import FarmctlError
 from farmctl.model.rolling import News, Roll, Rolling
 from farmctl.model.sample import (
@@ -65,8 +65,6 @@ class Rolls:
         self._rolling = Rolling()
         self._proofs: dict[str, Proofs] = {}
         self._faring: dict[str, Faring] = {}
-        self._freed: dict[str, Freed] = {}
-        self._placed: dict[str, frozenset[int]] = {}
         self._surging: dict[str, frozenset[str] | None] = {}
         self._began: dict[str, tuple[str, float]] = {}
         self._next: dict[str, Next] = {}
@@ -85,12 +83,11 @@ class Rolls:
                 self._began[pool] = begun
                 self._proofs[pool] = Proofs()
                 self._faring[pool] = Faring()
-                self._freed.pop(pool, None)
                 self._surging[pool] = None if roll.proven else frozenset()
                 self._more[pool] = (0, f"{MARK}: nothing is known of it yet")
                 self._say_begun(pool, roll)
         for pool in [pool for pool in self._began if pool not in self._rolling.rolls]:
-            for table in (self._began, self._proofs, self._faring, self._freed):
+            for table in (self._began, self._proofs, self._faring):
                 table.pop(pool, None)
             for other in (self._surging, self._more):
                 other.pop(pool, None)
@@ -174,10 +171,6 @@ class Rolls:
             now=now,
         )
         self._shunned |= frozenset(vms[key].host for key in faring.sick) - {""}
-        self._placed[pool] = frozenset(key for key in new if vms[key].host)
-        freed = self._freed.get(pool)
-        if freed and freed.over(self._placed[pool], nodes.values()):
-            del self._freed[pool]
         refusal = self._rolling.refused.get(pool)
         held, room = self._barred(pool, roll, sample, around)
         turn = Turn(
@@ -187,7 +180,7 @@ class Rolls:
             nodes=nodes,
             sick=faring.sick,
             out=faring.out,
-            freed=self._freed[pool].node if pool in self._freed else "",
+            placed=frozenset(key for key in new if vms[key].host),
             proofs=known,
             pace=pace,
             surging=self._surging[pool],
@@ -291,8 +284,6 @@ class Rolls:
             wanted = {each.node for each in found.decisions if isinstance(each, Drain)}
             if wanted <= went:
                 self._surging[pool] = found.surging
-            if found.freed in went:
-                self._freed[pool] = Freed(node=found.freed, placed=self._placed[pool])
 
     def made(self, outcome: Outcome) -> None:
         """Take note of the nodes that were made, and of what was written."""

@@ -10,16 +10,28 @@ A draining node is never ended for being slow. Where new nodes fail, the make is
 up, and the nodes go back to what they were made of before.
 
 Pure. `Proofs` is what only time shows; all else is in the document's roll and in the
-sample, so that whoever was killed goes on from there. Which witnesses end a drained
-node is `evidence`'s, and how large the pool is to be the scaler's.
+sample, so that whoever was killed goes on from there. What each stage rests on is
+`turns`'. Which witnesses end a drained node is `evidence`'s, and how large the pool is
+to be the scaler's.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
 from farmctl.elastic.breaker import TRIPS_AT
-from farmctl.elastic.proofs import MARK, Pace, Proofs, rolled
+from farmctl.elastic.proofs import MARK, rolled
+from farmctl.elastic.turns import (
+    Next,
+    Turn,
+    another,
+    counted,
+    is_ready,
+    sides,
+    still,
+    told,
+    vacated,
+)
 from farmctl.model.rolling import News, Roll
 from farmctl.model.sample import (
     Decision,
@@ -35,72 +47,10 @@ from farmctl.model.sample import (
 CANARIES = 2
 """Canaries that may fail: the first may be its hypervisor's fault, two are not."""
 
-LATE = 600.0
-"""Seconds after which work that its batch system should have ended is stuck."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What a decision is made from: one pool, on a believed look.
-
-    `nodes`: the pool's nodes by VM id, those on their way out left out. `sick`: nodes
-    of the new make that failed, with the reason; `out`: those that take no work for now
-    and have not failed. `surging`: names of nodes that this roll started and that have
-    let no old one go yet; None where that is not known. `freed`: the old node that was
-    drained for its room, while no new one has come for it.
-    `waiting`: whether work waits. `held`: why nothing may be started at all. `room`:
-    why there is no room. `left`: seconds until each node would be empty. `refused`: the
-    new make is given up, and there is nothing to go back to. `ending`: nodes on their
-    way out: the room of theirs is not free yet, and will be.
-    """
-
-    pool: str
-    roll: Roll
-    now: float
-    nodes: Mapping[int, NodeSample]
-    sick: Mapping[int, str]
-    proofs: Proofs
-    pace: Pace
-    surging: frozenset[str] | None = frozenset()
-    waiting: bool = False
-    held: str = ""
-    room: str = ""
-    left: Mapping[int, float] = field(default_factory=dict)
-    refused: bool = False
-    ending: int = 0
-    out: frozenset[int] = frozenset()
-    freed: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Next:
-    """What is next in a pool's roll.
-
-    `news`: what the document is to keep, None if nothing of it has changed. `more`: how
-    many nodes of the pool may be made now, None where the roll sets no limit. `because`
-    says where the roll stands. `surging`: as in `Turn`, after this turn. `unproven`:
-    nodes that are to stay until they have proven themselves. `stuck`: draining nodes
-    whose work should have ended. `freed`: the old node that is drained for its room.
-    """
-
-    decisions: tuple[Decision, ...]
-    because: str
-    news: News | None = None
-    more: int | None = None
-    surging: frozenset[str] = frozenset()
-    unproven: frozenset[str] = frozenset()
-    stuck: tuple[str, ...] = ()
-    freed: str = ""
-
-    @property
-    def starts(self) -> int:
-        """How many nodes the roll itself starts."""
-        return sum(each.count for each in self.decisions if isinstance(each, Start))
-
 
 def decide(turn: Turn) -> Next:
     """Return what is next in a pool's roll, each part with its reason."""
-    new, old = _sides(turn)
+    new, old = sides(turn)
     proven = {
         vm_id: why
         for vm_id, node in new.items()
@@ -108,9 +58,10 @@ def decide(turn: Turn) -> Next:
     }
     if turn.roll.back:
         return _back(turn, new, old)
-    roll, row = _counted(turn, proven)
+    roll, row = counted(turn, proven)
+    roll = vacated(turn, roll)
     if turn.refused:
-        return _still(turn, roll, new, "its new make is refused")
+        return still(turn, roll, new, "its new make is refused")
     limit = TRIPS_AT if roll.proven else CANARIES
     if len(row) >= limit:
         return _failed(turn, roll, row)
@@ -139,16 +90,16 @@ def _canary(
 ) -> Next:
     if new:
         names = ", ".join(sorted(node.name for node in new.values()))
-        return _still(turn, roll, new, f"{names} has to prove itself first")
+        return still(turn, roll, new, f"{names} has to prove itself first")
     tried = f"; {len(roll.failed)} failed before" if roll.failed else ""
     works = any(not node.empty for node in old.values())
     if not turn.waiting and not works and len(old) > turn.pace.least:
         said = "nothing works or waits here: the next node that is needed is the canary"
-        return _still(turn, roll, new, said, more=1)
+        return still(turn, roll, new, said, more=1)
     if not old and not turn.waiting and not turn.pace.least:
-        return _still(turn, roll, new, "the next node is the canary", more=1)
+        return still(turn, roll, new, "the next node is the canary", more=1)
     said = f"{MARK}: one node of the new make, to prove itself{tried}"
-    return _more(turn, roll, new, old, count=1, because=said, more=1)
+    return another(turn, roll, new, old, count=1, because=said, more=1)
 
 
 def _surge(
@@ -170,7 +121,7 @@ def _surge(
     drains = _drains(turn, new, old, proven, credit=len(paying))
     surging -= frozenset(paying[: len(drains)] if old else paying)
     gone = {each.node for each in drains}
-    ready = [n for n in old.values() if _ready(n) or n.state is NodeState.BOOTING]
+    ready = [n for n in old.values() if is_ready(n) or n.state is NodeState.BOOTING]
     remain = [node for node in ready if node.name not in gone]
     leaving = sum(node.state is NodeState.DRAINING for node in old.values()) + len(gone)
     count = min(turn.pace.surge - len(surging) - leaving, len(remain) - len(surging))
@@ -188,10 +139,10 @@ def _surge(
             f"{said}{leaving} drain, {len(unproven)} new ones have to prove themselves"
         )
         found: list[Decision] = [*drains] or [Keep(because=why)]
-        result = _told(turn, roll, found, why, unproven=unproven, old=old)
+        result = told(turn, roll, found, why, unproven=unproven, old=old)
         return replace(result, surging=surging, more=more)
     because = f"{said}and {len(new)} of the new one are there"
-    following = _more(turn, roll, new, old, count=count, because=because, more=more)
+    following = another(turn, roll, new, old, count=count, because=because, more=more)
     if drains:
         rest = [each for each in following.decisions if isinstance(each, Start)]
         following = replace(following, decisions=(*drains, *rest))
@@ -208,10 +159,10 @@ def _drains(
 ) -> list[Drain]:
     """Return the old nodes that may go now: first those that are empty soonest."""
     order = sorted(
-        (vm_id for vm_id, node in old.items() if _ready(node)),
+        (vm_id for vm_id, node in old.items() if is_ready(node)),
         key=lambda vm_id: (turn.left.get(vm_id, inf), old[vm_id].name),
     )
-    good = [node for vm_id, node in new.items() if vm_id in proven and _ready(node)]
+    good = [node for vm_id, node in new.items() if vm_id in proven and is_ready(node)]
     there = len(order) + len(good)
     credit = max(credit, there - turn.pace.most)
     found: list[Drain] = []
@@ -274,126 +225,3 @@ def _failed(turn: Turn, roll: Roll, row: frozenset[int]) -> Next:
         news=News(roll=roll, at=turn.now, refused=said),
         more=0,
     )
-
-
-def _still(
-    turn: Turn,
-    roll: Roll,
-    new: Mapping[int, NodeSample],
-    because: str,
-    *,
-    more: int = 0,
-) -> Next:
-    """Return that nothing is to be done for now."""
-    said = f"{MARK}: {because}"
-    names = frozenset(node.name for node in new.values())
-    found = _told(turn, roll, [Keep(because=said)], said, unproven=names, old={})
-    known = names if turn.surging is None else turn.surging
-    return replace(found, more=more, surging=known & names)
-
-
-def _more(
-    turn: Turn,
-    roll: Roll,
-    new: Mapping[int, NodeSample],
-    old: Mapping[int, NodeSample],
-    *,
-    count: int,
-    because: str,
-    more: int | None,
-) -> Next:
-    """Return the start of new nodes, or what has to be before there is room."""
-    names = frozenset(node.name for node in new.values())
-    freed = ""
-    found: list[Decision]
-    if turn.held:
-        because = f"{MARK}: {turn.held}"
-        found = [Keep(because=because)]
-    elif turn.room:
-        draining = any(node.state is NodeState.DRAINING for node in old.values())
-        ready = [vm_id for vm_id, node in old.items() if _ready(node)]
-        because = f"{MARK}: no room for a new node before an old one has gone"
-        wait = draining or turn.ending
-        if turn.freed and not wait:  # no further node goes for what others take
-            because += f"; others have what {turn.freed} had"
-        found = [Keep(because=because)]
-        if ready and not wait and not turn.freed:
-            first = min(ready, key=lambda each: (turn.left.get(each, inf), each))
-            freed = old[first].name
-            found = [Drain(node=freed, because=because)]
-    else:
-        found = [Start(pool=turn.pool, count=count, because=because)]
-    known = turn.surging if turn.surging is not None else names
-    result = _told(turn, roll, found, because, unproven=names, old=old)
-    return replace(result, more=more, surging=known & names, freed=freed)
-
-
-# What the above ask.
-
-
-def _sides(turn: Turn) -> tuple[dict[int, NodeSample], dict[int, NodeSample]]:
-    """Return the nodes of the new make and those of others; sick ones are neither."""
-    new: dict[int, NodeSample] = {}
-    old: dict[int, NodeSample] = {}
-    for vm_id, node in turn.nodes.items():
-        aside = node.state is NodeState.ASIDE and vm_id not in turn.out
-        if aside or vm_id in turn.sick:
-            continue
-        (new if node.image == turn.roll.new else old)[vm_id] = node
-    return new, old
-
-
-def _counted(turn: Turn, proven: Iterable[int]) -> tuple[Roll, frozenset[int]]:
-    """Return the roll with all that failed, and the failures in a row.
-
-    Those are in a row that came since a node proved itself. An earlier one is kept as
-    long as its VM is there, so that it is not taken for a new one.
-    """
-    failed = {**dict.fromkeys(turn.sick, turn.now), **turn.roll.failed}
-    last = max((turn.proofs.since.get(each, 0.0) for each in proven), default=0.0)
-    row = frozenset(vm_id for vm_id, at in failed.items() if at >= last)
-    kept = {
-        vm_id: at for vm_id, at in failed.items() if vm_id in row or vm_id in turn.sick
-    }
-    if kept == dict(turn.roll.failed):
-        return turn.roll, row
-    return replace(turn.roll, failed=kept), row
-
-
-def _told(
-    turn: Turn,
-    roll: Roll,
-    decisions: list[Decision],
-    because: str,
-    *,
-    unproven: frozenset[str],
-    old: Mapping[int, NodeSample],
-) -> Next:
-    changed = roll != turn.roll
-    return Next(
-        decisions=tuple(decisions),
-        because=because,
-        news=News(roll=roll, at=turn.now) if changed else None,
-        unproven=unproven,
-        stuck=tuple(_stuck(old.values(), now=turn.now)),
-    )
-
-
-def _stuck(old: Iterable[NodeSample], *, now: float) -> list[str]:
-    """Name the draining nodes whose work should have ended by its own limit."""
-    found = []
-    for node in old:
-        ends = [work.latest for work in node.work]
-        if node.state is not NodeState.DRAINING or not ends or None in ends:
-            continue
-        over = now - max(end for end in ends if end is not None)
-        if over > LATE:
-            found.append(
-                f"{node.name} is drained, and its work should have ended "
-                f"{over:.0f} s ago"
-            )
-    return found
-
-
-def _ready(node: NodeSample) -> bool:
-    return node.state is NodeState.READY and node.drained_by is Drainer.NOBODY

@@ -32,7 +32,9 @@ class Roll:
     `proven`: when the first new worker had shown itself good, 0 while none has.
     `failed`: new workers that failed since the last one that did not, and those before
     it that are still there, by VM id, with the time. `back`: it leads away from a make
-    that was refused, or taken back.
+    that was refused, or taken back. `freed`: the old worker that was drained for its
+    room, while no new one has come since; `placed`: the new ones, by VM id, that had a
+    hypervisor then.
     """
 
     old: str
@@ -41,6 +43,8 @@ class Roll:
     proven: float = 0.0
     failed: Mapping[int, float] = field(default_factory=dict)
     back: bool = False
+    freed: str = ""
+    placed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

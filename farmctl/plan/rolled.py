@@ -53,6 +53,8 @@ def written(rolling: Rolling) -> dict[str, object]:
                 "proven": roll.proven,
                 "failed": {str(vm_id): at for vm_id, at in roll.failed.items()},
                 "back": roll.back,
+                "freed": roll.freed,
+                "placed": list(roll.placed),
             }
             for pool, roll in rolling.rolls.items()
         }
@@ -108,6 +110,9 @@ def _roll(value: Mapping[str, Any]) -> Roll:
         proven=float(value["proven"]),
         failed={int(key): float(at) for key, at in value["failed"].items()},
         back=bool(value["back"]),
+        # An earlier farmctl did not keep these.
+        freed=str(value.get("freed", "")),
+        placed=tuple(int(each) for each in value.get("placed", ())),
     )
 
 

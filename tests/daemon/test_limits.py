@@ -8,27 +8,31 @@ import pytest
 from farms import until
 
 from farmctl.model.view import Quota
+from farmctl.reconcile import Options, apply
+from farmctl.spec import reading
 
 
 class Limited:
     """The cloud of a user with few cores."""
 
-    def __init__(self, cloud, cpus):
-        self.cloud, self.cpus = cloud, cpus
+    def __init__(self, cloud, hers):
+        self.cloud, self.hers = cloud, hers
 
     def __getattr__(self, name):
         return getattr(self.cloud, name)
 
     def look(self):
         view = self.cloud.look()
-        left = self.cpus - sum(vm.cpus for vm in view.vms)
+        left = self.hers.cpus - sum(vm.cpus for vm in view.vms)
         return replace(view, quotas=(Quota(whose="user tina", cpus=max(0, left)),))
 
 
 class Tinas(farms.Bench):
+    cpus = 5
+
     def world(self, *given, **more):
         world = super().world(*given, **more)
-        return replace(world, cloud=Limited(world.cloud, 5))
+        return replace(world, cloud=Limited(world.cloud, self))
 
 
 @pytest.fixture
@@ -50,6 +54,32 @@ def test_a_farm_grows_to_its_owners_quota_and_says_so(tina, name):
         assert not tina.said(name, "run stopped")
         until(lambda: not queue.left, what="all jobs end")
     assert queue.state["killed"] == []
+
+
+def test_room_that_others_took_is_freed_once_whoever_the_daemon_is(tina, name):
+    """A restarted daemon knows for whom an old worker has gone."""
+    queue = tina.make(name, image="old", count="2")  # with router and head four cores
+    tina.cpus = 4
+    options = Options(lock_wait=30.0, wait=False)
+    queue.submit(2, seconds=120)
+    farm = reading.parse_farm(farms.farm_text(name, image="wn", count="2"))
+    with tina.serving():
+        until(lambda: all(job["node"] for job in queue.state["jobs"]), what="both work")
+        assert not apply(tina.world(), farm, options).failed
+        until(lambda: queue.state["drains"], what="one is drained for its room")
+        tina.cpus = 3  # others come first
+        queue.set(jobs=[{**job, "seconds": 0.0} for job in queue.state["jobs"]])
+        until(lambda: len(tina.workers(name)) == 1, what="it has gone")
+    queue.submit(2, seconds=120)
+    said = "others have what"
+    with tina.serving(name="second"):
+        until(
+            lambda: any(said in why for _, why in tina.said(name, journal="second")),
+            what=said,
+        )
+        time.sleep(1.0)
+    assert queue.state["drains"] == 1
+    assert len(tina.workers(name)) == 1
 
 
 def test_a_least_beyond_the_quota_is_told_with_what_to_do(tina, name):

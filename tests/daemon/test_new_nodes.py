@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from farmctl.daemon.faring import Faring, Freed
+from farmctl.daemon.faring import Faring
 from farmctl.model.nodes import Mark, VmState
 from farmctl.model.rolling import Roll
 from farmctl.model.sample import Drainer, NodeSample, NodeState
@@ -107,12 +107,3 @@ def test_a_vm_that_failed_or_was_put_aside_has_failed_at_once():
 def test_one_of_an_earlier_try_is_none_of_this_rolls():
     old = replace(RUNS, since=98_000)
     assert see(see(Faring(), DOWN, 0, vm=old), DOWN, 400, vm=old).sick == {}
-
-
-def test_room_that_was_freed_is_waited_for_until_a_new_node_has_a_place():
-    freed = Freed(node="f-wn-001", placed=frozenset({5}))
-    old = replace(READY, name="f-wn-001", state=NodeState.DRAINING)
-    assert not freed.over({5}, [old])
-    assert not freed.over(set(), [])
-    assert freed.over({5, 6}, [])
-    assert freed.over({5}, [replace(old, state=NodeState.READY)])

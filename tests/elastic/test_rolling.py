@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from farmctl.elastic.proofs import Proofs, masked, pace
-from farmctl.elastic.rolling import Turn, decide
+from farmctl.elastic.rolling import decide
+from farmctl.elastic.turns import NO_ROOM, Turn, vacated
 from farmctl.model.rolling import Roll
 from farmctl.model.sample import (
     Drain,
@@ -194,16 +195,40 @@ def test_without_room_one_old_node_goes_first():
 def test_where_others_take_the_room_that_is_freed_no_further_node_goes_for_it():
     nodes = [node(n) for n in (1, 2, 3)]
     found = decide(turn(*nodes, room="no hypervisor has room"))
-    assert found.freed == "f-wn-001"
-    found = decide(turn(*nodes[1:], room="no hypervisor has room", freed="f-wn-001"))
+    assert found.news is not None
+    roll = found.news.roll
+    assert roll.freed == "f-wn-001"
+    gone = turn(*nodes[1:], roll=roll, room="no hypervisor has room")
+    found = decide(gone)
     assert of(found, Drain) == []
-    assert found.freed == ""
+    assert found.news is None
     assert found.because == (
         "rolled: no room for a new node before an old one has gone; "
         "others have what f-wn-001 had"
     )
-    found = decide(turn(*nodes[1:], freed="f-wn-001"))
+    found = decide(turn(*nodes[1:], roll=roll))
     assert [each.count for each in of(found, Start)] == [1]
+
+
+def test_room_that_was_freed_is_waited_for_until_a_new_node_has_a_place():
+    freed = replace(ROLL, freed="f-wn-001", placed=(5,))
+    gone = turn(node(2), roll=freed)
+    assert vacated(gone, freed) == freed
+    assert vacated(replace(gone, placed=frozenset({5})), freed) == freed
+    assert vacated(replace(gone, placed=frozenset({5, 6})), freed) == ROLL
+    assert vacated(turn(node(1), roll=freed), freed) == ROLL
+
+
+def test_room_that_is_being_freed_is_known_again_by_the_drains_reason():
+    """A daemon killed after the drain has not written down for whom it was."""
+    said = f"farmctl: rolled: {NO_ROOM}"
+    leaving = replace(node(1, state=NodeState.DRAINING), reason=said)
+    found = decide(turn(leaving, node(2), room="no hypervisor has room"))
+    assert of(found, Drain) == []
+    assert found.news is not None
+    assert found.news.roll.freed == "f-wn-001"
+    other = replace(leaving, reason="farmctl: rolled: it is of the old make")
+    assert decide(turn(other, node(2))).news is None
 
 
 def test_a_canary_that_is_out_for_now_is_waited_for_and_no_other_one_started():

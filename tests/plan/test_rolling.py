@@ -202,6 +202,18 @@ def test_news_of_another_roll_changes_nothing(rolled):
     assert rolled.of(NEW, news=stale).steps == ()
 
 
+def test_what_was_found_out_is_read_again_as_it_was_written(rolled):
+    rolled.do(NEW)
+    roll = replace(
+        rolled.state.rolls["wn"],
+        failed={7: 5.0},
+        freed="alice-wn-002",
+        placed=(9, 12),
+    )
+    rolled.do(NEW, news={"wn": News(roll=roll, at=1.0)})
+    assert rolled.state.rolls["wn"] == roll
+
+
 def test_nothing_is_left_in_the_document_when_it_is_over(rolled):
     rolled.do(NEW)
     over = {"wn": News(roll=rolled.state.rolls["wn"], at=1.0, over=True)}

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from farmctl.daemon.briefs import Circumstances
@@ -27,7 +28,7 @@ from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.errors import CloudError, FarmctlError
 from farmctl.model.keeping import Load
 from farmctl.model.view import CloudView
-from farmctl.reconcile import World
+from farmctl.reconcile import Together, World
 from farmctl.spec import Farm, canonical
 
 _T = TypeVar("_T")
@@ -48,7 +49,7 @@ class Daemon:
         meters: Meters,
         supervisor: Supervisor,
     ) -> None:
-        self._world = world
+        self._world = replace(world, together=Together(world.cloud))
         self._batches = batches
         self._files = files
         self._settings = settings
@@ -114,7 +115,7 @@ class Daemon:
     ) -> None:
         self._began = began = self._clock.monotonic()
         try:
-            view = await self._in(helpers, self._world.cloud.look)
+            view = await self._in(helpers, self._world.reads.look)
         except CloudError as error:
             self._away(error)
             self._say_away(str(error))

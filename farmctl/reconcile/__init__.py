@@ -33,6 +33,7 @@ from farmctl.reconcile.rounds import (
 from farmctl.reconcile.signals import stopping_on_sigterm
 from farmctl.reconcile.statuses import farm_status, status
 from farmctl.reconcile.tending import Wish, room_lacking, set_aside, tend
+from farmctl.reconcile.together import Together
 from farmctl.reconcile.values import (
     Contexts,
     FarmStatus,
@@ -73,6 +74,7 @@ __all__ = [
     "StepOutcome",
     "StepStarted",
     "Tempo",
+    "Together",
     "WaitingForLock",
     "WaveStarted",
     "Wish",

@@ -198,7 +198,7 @@ def configure(
             result=Result.SKIPPED,
             reason="What configures its nodes has changed since; apply it again.",
         )
-    seen = run.world.cloud.look().farm(run.farm)
+    seen = run.world.reads.look().farm(run.farm)
     up = {
         name: vm
         for vm in seen.vms

@@ -313,7 +313,7 @@ def drawn(
     plan = intent.draw(world, view, avoid)
     if not makes_nodes(plan):
         return plan, view, []
-    view = replace(view, capacity=world.cloud.capacity())
+    view = replace(view, capacity=world.reads.capacity())
     # Once more, for the mistakes that only the hypervisors show.
     plan = intent.draw(world, view, avoid)
     short = capacity.shortfalls(plan, view.capacity, view.quotas, vms=view.vms)

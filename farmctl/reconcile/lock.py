@@ -237,7 +237,7 @@ class FarmLock:
         return found[0]
 
     def _documents(self) -> list[Document]:
-        documents = self._world.cloud.documents()
+        documents = self._world.reads.documents()
         ours = [each for each in documents if each.tag and each.tag.farm == self._farm]
         return sorted(ours, key=lambda each: each.id)
 

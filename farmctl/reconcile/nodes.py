@@ -221,7 +221,7 @@ class Nodes:
         return min(
             (
                 vm.id
-                for vm in self._cloud.look().farm(self._run.farm).vms
+                for vm in self._run.world.reads.look().farm(self._run.farm).vms
                 if vm.id not in known and vm.tag == spec.tag and vm.state not in over
             ),
             default=None,

@@ -134,9 +134,9 @@ def _create(run: Run, step: CreateObject) -> int:
 def _find(run: Run, step: CreateObject) -> int | None:
     """Look for an object of the farm by its name; the lowest id counts."""
     if step.kind is Kind.NETWORK:
-        view = replace(run.view, networks=tuple(run.world.cloud.networks()))
+        view = replace(run.view, networks=tuple(run.world.reads.networks()))
     else:
-        view = run.world.cloud.look()
+        view = run.world.reads.look()
     return object_ids(view.farm(run.farm)).get(Ref(kind=step.kind, name=step.name))
 
 
@@ -165,8 +165,8 @@ def _yield_to_earlier(run: Run, network_id: int) -> None:
     cloud = run.world.cloud
     view = replace(
         run.view,
-        networks=tuple(cloud.networks()),
-        documents=tuple(cloud.documents()),
+        networks=tuple(run.world.reads.networks()),
+        documents=tuple(run.world.reads.documents()),
     )
     claim = earlier_claim(view, farm=run.farm, cidr=run.plan.cidr)
     if claim is None:
@@ -211,5 +211,5 @@ def _await_deleted(run: Run, network_id: int) -> None:
 
 
 def _network(run: Run, network_id: int) -> Network | None:
-    networks = run.world.cloud.networks()
+    networks = run.world.reads.networks()
     return next((each for each in networks if each.id == network_id), None)

@@ -51,7 +51,7 @@ class Places:
             self._placer.full(place.host_id)
 
     def _read(self) -> Placer:
-        capacity = self._run.view.capacity or self._run.world.cloud.capacity()
+        capacity = self._run.view.capacity or self._run.world.reads.capacity()
         self._names = {host.id: host.name for host in capacity.hosts}
         return Placer(capacity, self._run.view.farm(self._run.farm).vms)
 

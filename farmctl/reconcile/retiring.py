@@ -99,7 +99,7 @@ def _strike(run: Run) -> str:
         farm = inside.declared(run)
         if farm.head is None or farm.batch is None:
             return ""
-        seen = world.cloud.look()
+        seen = world.reads.look()
         mine = seen.farm(run.farm)
         head = _head(mine)
         if head is None or head.id not in {vm.id for vm in run.view.vms}:

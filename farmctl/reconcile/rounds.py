@@ -89,7 +89,7 @@ def make_scale_plan(
     Raises:
         NotPossibleError: there is no such farm or pool, or its limits forbid the size.
     """
-    seen = world.cloud.look() if view is None else view
+    seen = world.reads.look() if view is None else view
     return _drawn(world, Scaled(farm=name, pool=pool, size=size), seen)
 
 
@@ -148,11 +148,11 @@ def scale(
 
 def declared(world: World, name: str) -> Farm:
     """Return a farm as its document in the cloud declares it."""
-    return declared_in(world.cloud.look(), name, site=world.site.name)
+    return declared_in(world.reads.look(), name, site=world.site.name)
 
 
 def _drawn(world: World, intent: Intent, view: CloudView | None) -> Plan:
-    seen = world.cloud.look() if view is None else view
+    seen = world.reads.look() if view is None else view
     plan, seen, short = drawn(world, intent, seen)
     started = capacity.too_large(plan, seen.capacity)
     later = capacity.pools_too_large(plan, seen.capacity).items()
@@ -173,7 +173,7 @@ def carry_out(
         view: a look that was taken just now; None: one is taken.
     """
     began = world.clock.monotonic()
-    before = world.cloud.look() if view is None else view
+    before = world.reads.look() if view is None else view
     plan, _, short = drawn(world, intent, before)
     if plan.changes_nothing:
         _tidy(world, plan.farm, options, before)
@@ -232,7 +232,7 @@ def _passes(
     passes = 0
     while True:
         try:
-            view = world.cloud.look()
+            view = world.reads.look()
             plan, view, short = drawn(world, intent, view, avoid)
             refuse_short(plan.farm, short)
             lock.check()
@@ -289,7 +289,7 @@ def _proved(
     stopped = run.stopped
     if not stopped:
         try:
-            view = world.cloud.look()
+            view = world.reads.look()
             rest = intent.proof(view).draw(world, view)
         except CloudError as problem:
             stopped = f"The last look failed: {problem.message}"

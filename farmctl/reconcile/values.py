@@ -21,6 +21,7 @@ from farmctl.model.steps import Note, Plan, Step
 from farmctl.model.view import Holder
 from farmctl.plan.routing import RouterFiles
 from farmctl.reconcile.progress import Progress
+from farmctl.reconcile.together import Reads
 from farmctl.spec import Farm, Site
 
 Contexts = Callable[[Site, Farm], Mapping[str, Attributes]]
@@ -144,6 +145,14 @@ class World:
     guests: Guests | None = None
     """None where farmctl may not log in: then nothing is configured."""
     tempo: Tempo = field(default_factory=Tempo)
+    together: Reads | None = None
+    """The reads that farms share which are worked at side by side; None where one is
+    worked at alone."""
+
+    @property
+    def reads(self) -> Reads:
+        """What reads the whole cloud: never older than the moment it is asked."""
+        return self.cloud if self.together is None else self.together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

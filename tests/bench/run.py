@@ -269,7 +269,7 @@ BENCHES = {
     "many": bench_many,
 }
 
-LIMITS = {"serve": 420, "nodes": 240, "joining": 240, "many": 1200}
+LIMITS = {"nodes": 240, "joining": 240, "many": 1200}
 """Seconds after which one is given up and counts as missed; 180 for all others."""
 
 

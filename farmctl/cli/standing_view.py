@@ -162,6 +162,8 @@ def _queue(told: Told) -> Iterator[Line]:
         yield f"  {_shape(each, told)} (no node would help)", "quiet"
     if standing.more:
         yield f"  … {counted(standing.more, 'kind')} of work more", "quiet"
+    for work in standing.barred:
+        yield f"  {work}.", "warn"
     for line in standing.never:
         yield f"  {line}.", "warn"
 

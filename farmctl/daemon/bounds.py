@@ -54,17 +54,19 @@ def offered(
     """Return the terms of this moment: under the quota, without what is barred.
 
     A pool of which nothing may be started now must not be in the way of the others,
-    neither by its least nor as the shape that would be best. Where all are barred they
-    are offered all the same: what is asked for then is not done, and said to be so.
+    neither by its least nor as the shape that would be best: what could run in others
+    as well grows those. Where all are barred they are offered all the same: what is
+    asked for then is not done, and said to be so.
 
     Args:
         terms: the farm's.
         quota: slots that the farm may have now, None for no limit.
         barred: pools of which nothing may be started now.
-        held: pools that get no node before one that they have has proven itself: what
-            waits for them waits, and the others are not kept waiting by their least.
+        held: those of them that get no node before one that they have has proven
+            itself; nothing is asked for by their least.
     """
-    shut, waits = frozenset(barred), frozenset(held)
+    waits = frozenset(held)
+    shut = waits.union(barred)
     pools = tuple(
         replace(pool, least=0) if pool.name in waits else pool for pool in terms.pools
     )

@@ -100,6 +100,12 @@ class Meters:
             ["farm"],
             registry=registry,
         )
+        self._barred = Gauge(
+            "farmctl_work_barred_slots",
+            "Slots of work that wait for a pool which may not grow now",
+            ["farm", "pool"],
+            registry=registry,
+        )
         self._lease = Gauge(
             "farmctl_lease_ends_timestamp_seconds",
             "When a farm's lease ends",
@@ -228,6 +234,10 @@ class Meters:
         self._doubted.labels(farm).set(1 if told.doubt else 0)
         self._aside.labels(farm).set(told.aside)
         self._never.labels(farm).set(len(told.never))
+        self._clear(self._barred, farm)
+        for work in told.standing.barred if told.standing else ():
+            for name in work.pools:
+                self._barred.labels(farm, name).inc(work.slots)
         for pool in told.standing.pools if told.standing else ():
             held = (farm, pool.pool)
             self._limited.labels(*held).set(1 if pool.limit else 0)
@@ -269,6 +279,7 @@ class Meters:
                 self._doubted,
                 self._aside,
                 self._never,
+                self._barred,
                 self._lease,
                 self._refused,
             ):

@@ -18,6 +18,7 @@ def grave(standing: Standing) -> tuple[object, ...]:
         tuple(tuple(pool.shunned) for pool in standing.pools),
         _shape(standing.doubt),
         bool(standing.restarting),
+        tuple(sorted({_shape(f"{each}") for each in standing.barred})),
         standing.never,
     )
 

@@ -233,9 +233,9 @@ class Rolls:
     # Carrying out.
 
     @property
-    def held(self) -> frozenset[str]:
-        """The pools that get no node now, as of the last round."""
-        return frozenset(pool for pool, (more, _) in self._more.items() if not more)
+    def held(self) -> dict[str, str]:
+        """The pools that get no node now, as of the last round, and why."""
+        return {pool: why for pool, (more, why) in self._more.items() if not more}
 
     def limit(self, asked: Asked) -> None:
         """Hold what is asked for against what the rolls allow."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from farmctl import reconcile
-from farmctl.daemon import batchwork, bounds, deciding, leases, standings
+from farmctl.daemon import barred, batchwork, bounds, deciding, leases, standings
 from farmctl.daemon.briefs import USUAL, Brief, Circumstances
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.noting import Notes
@@ -157,13 +157,13 @@ class FarmRounds:
             why = self._watched.evidence.doubt or "this farm has no queue to follow"
             return Verdict(decisions=(Keep(because=why),), look_again=_FOREVER)
         core = self._core(brief)
+        quota = bounds.quota(brief.farm, seen.sample, brief.view.quotas)
+        bars = barred.bars(allowed, self._rolls.held)
         core.terms = bounds.offered(
-            self._terms,
-            quota=bounds.quota(brief.farm, seen.sample, brief.view.quotas),
-            barred=[pool for pool, each in allowed.items() if each.count == 0],
-            held=self._rolls.held,
+            self._terms, quota=quota, barred=bars, held=self._rolls.held
         )
-        verdict = core.decide(self._rolls.masked(seen.sample))
+        sample = self._rolls.masked(seen.sample)
+        verdict = barred.told(core.decide(sample), sample, core, self._terms, bars)
         around = Around(brief.farm, core, self._watched, self._room.lacking)
         verdict = self._rolls.decide(verdict, seen, around)
         hand = deciding.by_hand(seen.sample, moving=seen.moving)
@@ -332,6 +332,7 @@ class FarmRounds:
                 boot=core.learned.times().boot if core else self._settings.boot,
                 lease=brief.lease,
                 no_room=self._room.lacking,
+                bars=barred.bars(self._allowed(brief, seen), self._rolls.held),
             )
         )
 

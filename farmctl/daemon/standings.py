@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from farmctl.daemon import barred, bounds
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.leases import Lease
 from farmctl.daemon.seeing import Seen, Watched
@@ -32,7 +33,7 @@ from farmctl.model.sample import (
     Waiting,
     Wake,
 )
-from farmctl.model.standing import Due, PoolStanding, Queued, Standing
+from farmctl.model.standing import Barred, Due, PoolStanding, Queued, Standing
 from farmctl.model.steps import CreateNode, RemoveNode
 from farmctl.model.view import Holder
 from farmctl.reconcile import StepOutcome
@@ -50,7 +51,8 @@ class Round:
     `farm`: as declared. `asked`: what was asked for because of the verdict, and what
     limits that. `sizes`: nodes by pool as decided before, for pools of which the round
     asks nothing. `boot`: seconds that a boot takes, as far as is known. `no_room`: by
-    pool, until when it is taken for lacking, and why.
+    pool, until when it is taken for lacking, and why. `bars`: why nothing may be
+    started of a pool now, by pool.
     """
 
     now: float
@@ -65,6 +67,7 @@ class Round:
     boot: float
     lease: Lease | None = None
     no_room: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    bars: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def known(self) -> Sorted:
@@ -83,6 +86,12 @@ class Round:
     def never(self) -> tuple[Never, ...]:
         """The work that can never run."""
         return self.known.never
+
+    @cached_property
+    def barred(self) -> tuple[Barred, ...]:
+        """The work that waits for pools which may not grow now."""
+        terms = bounds.terms(self.farm, boot=self.boot, stop=self.settings.stop)
+        return barred.waits(self.shown.waiting, terms.pools, self.bars)
 
 
 def standing(it: Round) -> Standing:
@@ -108,6 +117,7 @@ def standing(it: Round) -> Standing:
         pools=pools,
         queue=_queued(shown.waiting),
         others=_queued(shown.held),
+        barred=it.barred,
         never=tuple(str(each) for each in it.never),
         decided=tuple(decided(it.verdict.decisions)),
         less=_less(it) if queue else "",

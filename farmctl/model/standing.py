@@ -69,6 +69,25 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """Slots of work of one owner that only these pools could run, which may not grow.
+
+    `why`: why nothing may be started of them just now.
+    """
+
+    owner: str
+    slots: int
+    pools: tuple[str, ...]
+    why: str = ""
+
+    def __str__(self) -> str:
+        many = f"{self.slots} slots" if self.slots != 1 else "1 slot"
+        verb = "wait" if self.slots != 1 else "waits"
+        pools = " or ".join(self.pools)
+        return f"{many} of work of {self.owner} {verb} for {pools}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """A change that is to come if nothing else happens, and when."""
 
@@ -83,11 +102,11 @@ class Standing:
     `truth`: when the last believed look at its queue was taken; `doubt`: why the last
     one is not believed, since `doubted`; `restarting`: why nothing is ended though it
     is. `waiting`, `running`, `held`: slots. `queue` waits for a node, `others` for
-    something that no node is; `more`: kinds of work left out of both. `never`: work
-    that no pool could run. `decided`: what was decided, with the reasons. `less`: why
-    there are not fewer nodes. `next`: what comes, the earliest first. `boot`: seconds
-    that a boot takes, as far as is known. `again`: when it is looked at again at the
-    latest.
+    something that no node is; `more`: kinds of work left out of both. `barred`: work
+    that waits for pools which may not grow now. `never`: work that no pool could run.
+    `decided`: what was decided, with the reasons. `less`: why there are not fewer
+    nodes. `next`: what comes, the earliest first. `boot`: seconds that a boot takes, as
+    far as is known. `again`: when it is looked at again at the latest.
     """
 
     at: float
@@ -106,6 +125,7 @@ class Standing:
     queue: tuple[Queued, ...] = ()
     others: tuple[Queued, ...] = ()
     more: int = 0
+    barred: tuple[Barred, ...] = ()
     never: tuple[str, ...] = ()
     decided: tuple[str, ...] = ()
     less: str = ""
@@ -136,6 +156,7 @@ def as_json(standing: Standing) -> dict[str, Any]:
         standing,
         queue=standing.queue[:SHAPES],
         others=standing.others[:SHAPES],
+        barred=standing.barred[:LINES],
         never=standing.never[:LINES],
         decided=standing.decided[:LINES],
         next=standing.next[:LINES],
@@ -171,6 +192,7 @@ def from_json(value: object) -> Standing | None:
                 "queue": tuple(_made(Queued, e) for e in given.get("queue", ())),
                 "others": tuple(_made(Queued, e) for e in given.get("others", ())),
                 "next": tuple(_made(Due, e) for e in given.get("next", ())),
+                "barred": tuple(_made(Barred, e) for e in given.get("barred", ())),
                 "never": tuple(str(each) for each in given.get("never", ())),
                 "decided": tuple(str(each) for each in given.get("decided", ())),
             }
@@ -197,6 +219,8 @@ def _known(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
             value = str(value)
         elif isinstance(value, Mapping):
             value = dict(value)
+        elif isinstance(value, list):
+            value = tuple(value)
         found[each.name] = value
     return found
 
@@ -204,7 +228,7 @@ def _known(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: object, longest: int) -> Any:
     """Return a value as JSON, without what is empty, long texts cut."""
     match value:
-        case PoolStanding() | Queued() | Due() | Standing():
+        case PoolStanding() | Queued() | Barred() | Due() | Standing():
             pairs = {
                 each.name: getattr(value, each.name)
                 for each in fields(value)

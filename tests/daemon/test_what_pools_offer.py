@@ -47,7 +47,7 @@ def test_any_other_queue_may_be_every_pools_until_nodes_have_shown_it():
     assert tied(waiting("all"), nodes=(node,)) == [{"big"}]
 
 
-def test_the_least_of_a_pool_that_waits_for_its_canary_is_in_no_others_way():
+def test_a_pool_that_waits_for_its_canary_is_in_no_others_way():
     terms = Terms(
         pools=(
             Pool(name="one", slots=4, least=3, most=9),
@@ -55,5 +55,7 @@ def test_the_least_of_a_pool_that_waits_for_its_canary_is_in_no_others_way():
         )
     )
     found = bounds.offered(terms, quota=16, barred=[], held=["one"])
-    assert [(pool.name, pool.least) for pool in found.pools] == [("one", 0), ("two", 2)]
+    assert [(pool.name, pool.least) for pool in found.pools] == [("two", 2)]
     assert found.quota == 16
+    alone = bounds.offered(terms, quota=None, barred=["two"], held=["one"])
+    assert [(pool.name, pool.least) for pool in alone.pools] == [("one", 0), ("two", 2)]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from farmctl.batch import BatchSystem
+from farmctl.daemon import faring
 from farmctl.daemon.deciding import Asked
 from farmctl.daemon.faring import Faring
 from farmctl.daemon.seeing import Seen, Watched
@@ -160,7 +161,7 @@ class Rolls:
         self._proofs[pool] = known
         vms = {vm.id: vm for vm in joined.vms.values()}
         pace = self._pace(around.farm, pool, around.core.learned.times().boot)
-        faring = self._faring[pool] = self._faring[pool].see(
+        fares = self._faring[pool] = self._faring[pool].see(
             {key: (vms[key], node) for key, node in new.items()},
             roll,
             good=frozenset(
@@ -169,8 +170,11 @@ class Rolls:
             restarting=bool(around.watched.evidence.restarting),
             lasts=pace.idle,
             now=now,
+            elsewhere=faring.kinds(
+                node for node in sample.nodes if node.image != roll.new
+            ),
         )
-        self._shunned |= frozenset(vms[key].host for key in faring.sick) - {""}
+        self._shunned |= frozenset(vms[key].host for key in fares.sick) - {""}
         refusal = self._rolling.refused.get(pool)
         held, room = self._barred(pool, roll, sample, around)
         turn = Turn(
@@ -178,8 +182,8 @@ class Rolls:
             roll=roll,
             now=now,
             nodes=nodes,
-            sick=faring.sick,
-            out=faring.out,
+            sick=fares.sick,
+            out=fares.out,
             placed=frozenset(key for key in new if vms[key].host),
             proofs=known,
             pace=pace,

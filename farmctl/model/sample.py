@@ -96,8 +96,9 @@ class NodeSample:
     A batch system alone leaves `pool` empty and knows no image and no hypervisor: the
     room above joins its sample with the view. `claimed`: slots that it counts as taken,
     whether or not their work is shown. `shown`: its own word for the state; `reason`:
-    what it, or whoever drained the node, gives for it. `listed`: it is on the list of
-    nodes, and not only work on it on the list of work.
+    what it, or whoever drained the node, gives for it, and `told_by` the account that
+    gave it, empty where that is not known. `listed`: it is on the list of nodes, and
+    not only work on it on the list of work.
     """
 
     name: str
@@ -118,6 +119,7 @@ class NodeSample:
     claimed: int = 0
     shown: str = ""
     reason: str = ""
+    told_by: str = ""
     drained_by: Drainer = Drainer.NOBODY
     listed: bool = True
 

@@ -63,6 +63,7 @@ def test_nodes_show_their_shape_their_work_and_whose_drain_they_carry():
         (NodeState.ASIDE, Drainer.OTHERS),
     ]
     assert (two.reason, three.reason) == ("farmctl: nothing waits", "bad disk")
+    assert [node.told_by for node in (one, two, three)] == ["", "root", "root"]
     assert [(w.job, w.slots) for w in one.work] == [("3", 4)]
     assert [(w.job, w.slots) for w in two.work] == [("3", 2), ("4_1", 1), ("4_2", 1)]
     assert (one.claimed, two.claimed, three.claimed) == (4, 4, 3)

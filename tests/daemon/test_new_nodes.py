@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from farmctl.daemon.faring import Faring
+from farmctl.daemon.faring import Faring, kinds
 from farmctl.model.nodes import Mark, VmState
 from farmctl.model.rolling import Roll
 from farmctl.model.sample import Drainer, NodeSample, NodeState
@@ -27,7 +27,7 @@ BLANK = replace(READY, state=NodeState.BOOTING, joined=0.0)
 FAILED = {5: "the batch system took it out: Not responding"}
 
 
-def see(known, node, at, *, vm=RUNS, good=(), restarting=False):
+def see(known, node, at, *, vm=RUNS, good=(), restarting=False, others=()):
     return known.see(
         {vm.id: (vm, node)},
         ROLL,
@@ -35,6 +35,7 @@ def see(known, node, at, *, vm=RUNS, good=(), restarting=False):
         restarting=restarting,
         lasts=300.0,
         now=NOW + at,
+        elsewhere=kinds(others),
     )
 
 
@@ -64,6 +65,51 @@ def test_one_that_is_back_in_between_is_looked_at_anew():
 def test_what_a_person_does_to_a_node_is_no_failure_however_long(node):
     fares = see(see(Faring(), node, 0), node, 50_000)
     assert (fares.sick, fares.out) == ({}, {5})
+
+
+DRAINED = replace(DOWN, shown="IDLE+DRAIN", drained_by=Drainer.OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told_by", "after"),
+    [
+        ("NHC: check_fs_mount: /data not mounted", "root", 300),
+        ("NHC: check_hw_ib: no IB port", "monitor", 300),
+        ("Low RealMemory (reported:480 < 100.00% of configured:600)", "slurm", 300),
+        ("Kill task failed", "slurm", 300),
+        ("site check: no CernVM-FS", "root", 3_600),
+    ],
+)
+def test_a_new_node_that_a_check_drains_has_failed_after_a_while(
+    reason, told_by, after
+):
+    node = replace(DRAINED, reason=reason, told_by=told_by)
+    fares = see(see(Faring(), node, 0), node, after - 1)
+    assert (fares.sick, fares.out) == ({}, {5})
+    fares = see(fares, node, after)
+    assert fares.sick == {5: f"it was drained by {told_by}: {reason}"}
+
+
+@pytest.mark.parametrize("told_by", ["ann", ""])
+def test_a_drain_by_a_persons_account_is_waited_for(told_by):
+    node = replace(DRAINED, reason="I look into it", told_by=told_by)
+    fares = see(see(Faring(), node, 0), node, 50_000)
+    assert (fares.sick, fares.out) == ({}, {5})
+
+
+def test_a_drain_that_nodes_of_other_makes_have_as_well_is_of_no_make():
+    node = replace(DRAINED, reason="NHC: load 91", told_by="root")
+    other = replace(node, name="f-wn-002", image="old", reason="NHC: load 87")
+    fares = see(Faring(), node, 0, others=[other])
+    assert see(fares, node, 50_000, others=[other]).sick == {}
+    ours = replace(other, state=NodeState.DRAINING, drained_by=Drainer.US)
+    assert see(see(Faring(), node, 0), node, 300, others=[ours]).sick
+
+
+def test_a_check_that_drains_a_node_that_was_proven_is_no_failure_of_its_make():
+    node = replace(DRAINED, reason="NHC: disk", told_by="root")
+    fares = see(see(Faring(), READY, 0, good=[5]), node, 10)
+    assert see(fares, node, 50_000).sick == {}
 
 
 def test_while_the_server_restarts_no_time_counts():

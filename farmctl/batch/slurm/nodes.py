@@ -144,8 +144,15 @@ def _node(
         claimed=claimed,
         shown=shown(record),
         reason=text(record, "reason"),
+        told_by=_account(record),
         drained_by=drainer,
     )
+
+
+def _account(record: Record) -> str:
+    """Return who gave the reason; a look does not fail for want of it."""
+    found = record.get("reason_set_by_user")
+    return found if isinstance(found, str) else ""
 
 
 def _spread(record: Record, work: tuple[Work, ...]) -> tuple[Work, ...]:

@@ -7,6 +7,7 @@ when, and whom to tell. Nothing is kept that the cloud does not have: killed any
 it goes on from what it sees.
 """
 
+from farmctl.daemon.garbage import spare_what_stays
 from farmctl.daemon.lines import log_as_json
 from farmctl.daemon.loop import Daemon
 from farmctl.daemon.metrics import Meters
@@ -21,4 +22,5 @@ __all__ = [
     "Supervisor",
     "Told",
     "log_as_json",
+    "spare_what_stays",
 ]

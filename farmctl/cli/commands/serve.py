@@ -11,7 +11,13 @@ import click
 from farmctl.assembly import sites
 from farmctl.cli import terminal
 from farmctl.cli.options import Duration, complete_file, site_file, site_option
-from farmctl.daemon import Daemon, Meters, Settings, log_as_json
+from farmctl.daemon import (
+    Daemon,
+    Meters,
+    Settings,
+    log_as_json,
+    spare_what_stays,
+)
 from farmctl.elastic.evidence import Care
 from farmctl.errors import NotPossibleError
 
@@ -110,6 +116,7 @@ def command(
     if metrics is not None:
         _serve(meters, *metrics)
     with serving.daemon(site, files, settings, meters, announce=terminal.say) as daemon:
+        spare_what_stays()
         asyncio.run(_until_stopped(daemon, once=once))
 
 

@@ -142,6 +142,7 @@ def farm(found: "FarmStatus") -> dict[str, Any]:
                 "digest": each.digest,
                 "because": each.why,
                 "at": each.at,
+                "stranded": each.stranded,
             }
             for pool, each in found.refused.items()
         ],

@@ -200,9 +200,9 @@ def _rolls(why: Why, *, now: float) -> Iterator[Line]:
         yield said, "moving"
     for pool, refusal in why.status.refused.items():
         when = clock(refusal.at, now=now)
+        held = "is not grown" if refusal.stranded else "is held at what it was before"
         said = (
-            f"{pool} is held at what it was made of before: the declared make was "
-            f"given up at {when}: {refusal.why}."
+            f"{pool} {held}: the declared make was given up at {when}: {refusal.words}."
         )
         yield said, "failed"
         yield "  A file that says another one, or farmctl apply --retry, ends that.", ""

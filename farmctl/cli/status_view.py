@@ -86,7 +86,7 @@ def one_farm(
         for pool, each in farm.rolling.items()
     ]
     parts += [
-        terminal.shown(console, f"Refused for {pool}: {each.why}", style="failed")
+        terminal.shown(console, f"Refused for {pool}: {each.words}", style="failed")
         for pool, each in farm.refused.items()
     ]
     if farm.keeper is not None:

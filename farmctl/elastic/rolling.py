@@ -61,7 +61,7 @@ def decide(turn: Turn) -> Next:
     roll, row = counted(turn, proven)
     roll = vacated(turn, roll)
     if turn.refused:
-        return still(turn, roll, new, "its new make is refused")
+        return _stranded(turn, roll, new, old)
     limit = TRIPS_AT if roll.proven else CANARIES
     if len(row) >= limit:
         return _failed(turn, roll, row)
@@ -209,6 +209,27 @@ def _back(
         because=said,
         news=News(roll=turn.roll, at=turn.now, over=True),
     )
+
+
+def _stranded(
+    turn: Turn,
+    roll: Roll,
+    new: Mapping[int, NodeSample],
+    old: Mapping[int, NodeSample],
+) -> Next:
+    """Return what is left to do where a make is refused and none is kept before it.
+
+    Nothing is made of either; the workers that are there go on, also those of the old
+    make that the roll had drained.
+    """
+    said = "its new make is refused, and what was before is not kept: nothing is made"
+    found = still(turn, roll, new, said)
+    back: list[Decision] = [
+        Undrain(node=node.name, because=f"{MARK} back: no other one comes for it")
+        for node in old.values()
+        if rolled(node) and not node.unwanted
+    ]
+    return replace(found, decisions=tuple(back)) if back else found
 
 
 def _failed(turn: Turn, roll: Roll, row: frozenset[int]) -> Next:

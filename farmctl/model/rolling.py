@@ -49,11 +49,26 @@ class Roll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A make whose workers failed: nothing is made of it until a person says so."""
+    """A make whose workers failed: nothing is made of it until a person says so.
+
+    `stranded`: what the pool was made of before is not kept, so that nothing is made of
+    that either; the workers that are there go on.
+    """
 
     digest: str
     why: str
     at: float
+    stranded: bool = False
+
+    @property
+    def words(self) -> str:
+        """Why it was given up, and what is to be done if nothing goes by itself."""
+        if not self.stranded:
+            return self.why
+        return (
+            f"{self.why}. What was before is not kept: its workers go on, and no new "
+            "one is started until you apply a file that says what worked"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

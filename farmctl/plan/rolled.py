@@ -17,8 +17,13 @@ from farmctl.model.view import Document
 from farmctl.plan import codec
 from farmctl.plan.document import ROLLING
 
-LARGEST = 8 * 1024
-"""Characters of what one pool goes back to, packed; above it none is kept."""
+LARGEST = 256 * 1024
+"""Characters of what one pool goes back to, packed; above it none is kept.
+
+The variables that a farm may have (`spec.text.VARIABLE_BYTES`) are in a template twice,
+in its start script and by themselves, and fit even if they do not pack at all. The
+document has them as well, in its declaration; OpenNebula gives a document 16 MB.
+"""
 
 _UNPACKED = 1 << 20
 _WHY = 300
@@ -32,10 +37,14 @@ def read(document: Document | None) -> Rolling:
     if not isinstance(found, Mapping):
         return Rolling()
     try:
+        before = {str(k): _before(v) for k, v in _table(found, "before").items()}
         return Rolling(
             rolls={str(k): _roll(v) for k, v in _table(found, "pools").items()},
-            before={str(k): _before(v) for k, v in _table(found, "before").items()},
-            refused={str(k): _refusal(v) for k, v in _table(found, "refused").items()},
+            before=before,
+            refused={
+                str(k): _refusal(v, stranded=str(k) not in before)
+                for k, v in _table(found, "refused").items()
+            },
         )
     except (*_CROOKED, zlib.error):
         return Rolling()
@@ -78,12 +87,16 @@ def written(rolling: Rolling) -> dict[str, object]:
 
 def fits(known: Before) -> bool:
     """Tell whether the document has room for what to go back to."""
-    return len(_packed(known)) <= LARGEST
+    return len(_plain(known)) < _UNPACKED and len(_packed(known)) <= LARGEST
+
+
+def _plain(known: Before) -> str:
+    tree = codec.encode(known.attributes, Attributes)
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 
 
 def _packed(known: Before) -> str:
-    tree = codec.encode(known.attributes, Attributes)
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    text = _plain(known)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
@@ -125,7 +138,10 @@ def _before(value: Mapping[str, Any]) -> Before:
     )
 
 
-def _refusal(value: Mapping[str, Any]) -> Refusal:
+def _refusal(value: Mapping[str, Any], *, stranded: bool) -> Refusal:
     return Refusal(
-        digest=str(value["digest"]), why=str(value["why"]), at=float(value["at"])
+        digest=str(value["digest"]),
+        why=str(value["why"]),
+        at=float(value["at"]),
+        stranded=stranded,
     )

@@ -168,7 +168,9 @@ def _settled(
     ):
         return _Pool(shape=shape, roll=roll, before=known, refusal=refusal, notes=notes)
     good = known
-    if roll is None or (roll.proven and shown == roll.new):
+    given_up = state.refused.get(shape.pool)
+    bad = given_up is not None and given_up.digest == shown
+    if not bad and (roll is None or (roll.proven and shown == roll.new)):
         good = _kept(template, mine, view)
     now = float(int(view.at))
     if good is not None and good.digest == shape.digest:
@@ -197,7 +199,12 @@ def _told(state: Rolling, news: Mapping[str, News]) -> Rolling:
         rolls[pool] = told
         before = state.before.get(pool)
         if each.refused:
-            refused[pool] = Refusal(digest=told.new, why=each.refused, at=each.at)
+            refused[pool] = Refusal(
+                digest=told.new,
+                why=each.refused,
+                at=each.at,
+                stranded=before is None,
+            )
             if before is not None:
                 rolls[pool] = Roll(
                     old=told.new,
@@ -220,7 +227,7 @@ def _again(refusal: Refusal) -> str:
 
 def _left(refusal: Refusal) -> str:
     return (
-        f"what is declared was tried before and given up: {refusal.why}. It is left "
+        f"what is declared was tried before and given up: {refusal.words}. It is left "
         "refused: mend the image and give it another name, or try the same one again "
         "with farmctl apply --retry"
     )

@@ -294,6 +294,19 @@ def test_two_failed_canaries_end_the_roll_with_their_reasons():
     assert second.more == 0
 
 
+def test_where_nothing_is_kept_to_go_back_to_what_the_roll_drained_goes_on():
+    drained = node(2, state=NodeState.DRAINING)
+    found = decide(turn(node(1), drained, roll=PROVEN, refused=True))
+    assert found.decisions == (
+        Undrain(node="f-wn-002", because="rolled back: no other one comes for it"),
+    )
+    assert found.more == 0
+    assert found.because == (
+        "rolled: its new make is refused, and what was before is not kept: "
+        "nothing is made"
+    )
+
+
 def test_a_failure_before_a_node_that_is_good_counts_no_more():
     roll = replace(PROVEN, failed={8: NOW - 900, 9: NOW - 800})
     found = decide(turn(node(1), node(2, "new"), roll=roll, proven=["002"]))

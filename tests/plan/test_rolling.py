@@ -1,10 +1,14 @@
 """A changed make of a batch farm's workers: recorded, kept to go back to, refused."""
 
+import base64
 import json
+import random
+import string
 from dataclasses import replace
 
 import pytest
 
+from farmctl.context import contexts
 from farmctl.model.attributes import Kind, Ref
 from farmctl.model.nodes import Role
 from farmctl.model.rolling import News, Roll
@@ -14,6 +18,7 @@ from farmctl.plan.planning import plan
 from farmctl.plan.resolve import resolve
 from farmctl.plan.rolled import LARGEST, read
 from farmctl.plan.rolling import in_force, settle
+from farmctl.spec.text import VARIABLE_BYTES
 
 NEW = {"pools": {"wn": {"image": "wn-next"}}}
 SITE = {"images": {"wn-next": "wn-el9-2026-10"}}
@@ -229,21 +234,77 @@ def test_what_to_go_back_to_is_small(rolled):
     assert len(text) < 2048 < LARGEST
 
 
-def test_what_is_too_large_to_keep_is_said_and_not_kept(rolled):
+def with_context(rolled, context):
+    """Let the workers' template have another context, in the cloud."""
     shown = rolled.template
-    noise = "".join(f"{n * n * 7919:x}" for n in range(9000))
-    large = replace(
-        shown, attributes={**shown.attributes, "CONTEXT": {"VARIABLE": noise}}
-    )
+    other = replace(shown, attributes={**shown.attributes, "CONTEXT": context})
     view = rolled.world.view
     rolled.world.view = replace(
         view,
-        templates=tuple(large if t.id == large.id else t for t in view.templates),
+        templates=tuple(other if t.id == shown.id else t for t in view.templates),
     )
-    made = rolled.do(NEW)
+
+
+def too_large(rolled):
+    noise = random.Random(7).randbytes(300_000).hex()  # packs to a half of that
+    with_context(rolled, {"VARIABLE": noise})
+    return rolled.do(NEW)
+
+
+def test_what_is_too_large_to_keep_is_said_and_not_kept(rolled):
+    made = too_large(rolled)
     assert rolled.state.before == {}
     assert rolled.state.rolls["wn"].new
     assert any("too large to be kept" in each.message for each in made.notes)
+
+
+def test_what_is_refused_then_strands_the_pool_and_that_is_said(rolled):
+    too_large(rolled)
+    roll = rolled.state.rolls["wn"]
+    told = {"wn": News(roll=roll, at=roll.began + 9, refused="2 canaries failed")}
+    made = rolled.do(NEW, news=told)
+    refusal = rolled.state.refused["wn"]
+    assert refusal.stranded
+    assert refusal.words == (
+        "2 canaries failed. What was before is not kept: its workers go on, and no new "
+        "one is started until you apply a file that says what worked"
+    )
+    assert any(refusal.words in each.message for each in made.notes)
+    # The same one again, as if it began now: what failed before counts no more.
+    failed = {"wn": News(roll=replace(roll, failed={1: 1.0, 2: 2.0}), at=1.0)}
+    rolled.do(NEW, news=failed)
+    rolled.do(NEW, retry=True)
+    assert rolled.state.refused == {}
+    assert rolled.state.rolls["wn"].failed == {}
+
+
+def test_what_worked_before_ends_a_stranded_pools_refusal(rolled):
+    too_large(rolled)
+    roll = replace(rolled.state.rolls["wn"], proven=1.0)
+    rolled.do(NEW, news={"wn": News(roll=roll, at=2.0, refused="3 failed in a row")})
+    rolled.do({})
+    assert rolled.state.refused == {}
+    assert rolled.state.before == {}  # what was refused is nothing to go back to
+    assert rolled.template.tag.digest == rolled.state.rolls["wn"].new == rolled.good
+
+
+def test_the_largest_variables_that_a_farm_may_have_are_kept(rolled, kit):
+    noise = random.Random(7)
+    letters = string.ascii_letters + string.digits + "+/"
+    blob = "".join(noise.choices(letters, k=VARIABLE_BYTES - 4))
+    farm = kit.farm({"variables": {"BLOB": blob}})
+    with_context(rolled, contexts(rolled.site, farm)["wn"])
+    rolled.do(NEW)
+    roll = rolled.state.rolls["wn"]
+    assert rolled.state.before["wn"].digest == rolled.good
+    rolled.do(NEW, news={"wn": News(roll=roll, at=2.0, refused="2 canaries failed")})
+    assert (
+        blob[:48]
+        in base64.b64decode(
+            rolled.template.attributes["CONTEXT"]["FARMCTL_VALUES_BASE64"]
+        ).decode()
+    )
+    assert not rolled.state.refused["wn"].stranded
 
 
 def test_a_damaged_document_holds_no_roll(rolled):

@@ -19,6 +19,7 @@ _ENOUGH = 3
 """From so many nodes on, a third that is missing is more than one mishap."""
 
 _AT_WORK = frozenset({VmState.RUNNING, VmState.MOVING})
+_LEAVING = frozenset({VmState.ENDING, VmState.GONE})
 
 
 def against_ending(
@@ -97,12 +98,15 @@ def may_have_jobs(run: Run) -> frozenset[int]:
 def doubt(farm: str, before: CloudView, after: CloudView) -> str:
     """Say why a look is no evidence against any node; nothing if it is to be believed.
 
+    Those that were on their way out before, such as by a run that was killed, are not
+    missed.
+
     Args:
         farm: whose nodes it is about.
         before: an earlier look.
         after: the look in question.
     """
-    known = {vm.id for vm in before.farm(farm).vms}
+    known = {vm.id for vm in before.farm(farm).vms if vm.state not in _LEAVING}
     shown = {vm.id for vm in after.farm(farm).vms}
     missing = len(known - shown)
     if len(known) >= _ENOUGH and missing * 3 >= len(known):

@@ -22,7 +22,7 @@ from farmctl.model.steps import (
     ReplaceNode,
     StartNode,
 )
-from farmctl.model.view import CloudView
+from farmctl.model.view import Capacity, CloudView
 from farmctl.plan import (
     addresses,
     capacity,
@@ -298,11 +298,23 @@ def makes_nodes(plan: Plan) -> bool:
 
 
 def drawn(
-    world: World, intent: Intent, view: CloudView, avoid: Avoid = _NOTHING
+    world: World,
+    intent: Intent,
+    view: CloudView,
+    avoid: Avoid = _NOTHING,
+    *,
+    room: Capacity | None = None,
 ) -> tuple[Plan, CloudView, list[str]]:
     """Draw a plan, and hold it against capacity and quota.
 
     Two more calls, and only where nodes are made or started.
+
+    Args:
+        world: the cloud, and all else that a round needs.
+        intent: what is wanted.
+        view: one look at the cloud.
+        avoid: what is not to be chosen.
+        room: the capacity, if it was read just now: it is not read again then.
 
     Returns:
         The plan, the view with the capacity that was read, and every shortfall.
@@ -313,7 +325,7 @@ def drawn(
     plan = intent.draw(world, view, avoid)
     if not makes_nodes(plan):
         return plan, view, []
-    view = replace(view, capacity=world.reads.capacity())
+    view = replace(view, capacity=room or world.reads.capacity())
     # Once more, for the mistakes that only the hypervisors show.
     plan = intent.draw(world, view, avoid)
     short = capacity.shortfalls(plan, view.capacity, view.quotas, vms=view.vms)

@@ -20,7 +20,7 @@ from farmctl.model.steps import (
     Note,
     Plan,
 )
-from farmctl.model.view import CloudView
+from farmctl.model.view import Capacity, CloudView
 from farmctl.plan import capacity
 from farmctl.reconcile import evidence, keepers
 from farmctl.reconcile.execution import execute
@@ -41,6 +41,10 @@ from farmctl.reconcile.progress import PlanMade, Retrying
 from farmctl.reconcile.run import Run, subject_of
 from farmctl.reconcile.values import Options, Outcome, Result, StepOutcome, World
 from farmctl.spec import Farm
+
+_FRESH = 2.0
+"""Seconds for which hypervisors are not read again. No lock keeps others from filling
+them meanwhile; one that is full refuses a node, and another is chosen."""
 
 _PASSES = 12
 """How often a class C or an address that others have is answered by another choice."""
@@ -174,7 +178,8 @@ def carry_out(
     """
     began = world.clock.monotonic()
     before = world.reads.look() if view is None else view
-    plan, _, short = drawn(world, intent, before)
+    plan, before, short = drawn(world, intent, before)
+    read = world.clock.monotonic()
     if plan.changes_nothing:
         _tidy(world, plan.farm, options, before)
         return Outcome(
@@ -189,7 +194,9 @@ def carry_out(
     first = _first_body(plan)
     with FarmLock(world, plan.farm, options, body=first) as lock:
         try:
-            run, done = _passes(world, intent, options, lock, before)
+            fresh = world.clock.monotonic() - read < _FRESH
+            room = before.capacity if fresh else None
+            run, done = _passes(world, intent, options, lock, before, room=room)
         except FarmctlError:
             # Refused before anything was begun: what we made to lock it goes again.
             if lock.made and before.farm(plan.farm).empty:
@@ -224,6 +231,8 @@ def _passes(
     options: Options,
     lock: FarmLock,
     before: CloudView,
+    *,
+    room: Capacity | None,
 ) -> tuple[Run, tuple[StepOutcome, ...]]:
     """Plan under the lock and carry it out; again where others had what we chose."""
     avoid = Avoid()
@@ -233,7 +242,7 @@ def _passes(
     while True:
         try:
             view = world.reads.look()
-            plan, view, short = drawn(world, intent, view, avoid)
+            plan, view, short = drawn(world, intent, view, avoid, room=room)
             refuse_short(plan.farm, short)
             lock.check()
         except FarmctlError as problem:
@@ -257,6 +266,7 @@ def _passes(
             return run, (*earlier, *run.outcomes())
         done = [each for each in run.outcomes() if each.result is Result.DONE]
         earlier, avoid, before = (*earlier, *done), more, view
+        room = None  # this very run has filled some of it
 
 
 def _more(run: Run, avoid: Avoid) -> Avoid | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from rig import Record, farm_of, gone, place_of, problems, settled
 
+from farmctl.clock import SystemClock
 from farmctl.errors import (
     ExhaustedError,
     FarmLockedError,
@@ -39,6 +40,50 @@ def test_apply_makes_the_farm_and_a_second_apply_makes_eight_calls(world, openne
     assert second.complete
     assert second.steps == ()
     assert sum(opennebula.calls().values()) == 8
+
+
+def test_the_hypervisors_are_read_once_and_the_cloud_before_under_and_after_the_lock(
+    world, opennebula
+):
+    opennebula.reset_calls()
+    assert apply(world, farm_of("alice"), Options(wait=False)).complete
+    calls = opennebula.calls()
+    assert calls["one.hostpool.info"] == 1
+    assert calls["one.datastorepool.info"] == 1
+    assert calls["one.vmpool.infoextended"] == 3
+
+
+class Waiting(SystemClock):
+    """A clock that is moved on by whoever waits."""
+
+    ahead = 0.0
+
+    def monotonic(self):
+        return super().monotonic() + self.ahead
+
+
+class SlowLock:
+    """A cloud that takes ten seconds to give a lock."""
+
+    def __init__(self, cloud, clock):
+        self._cloud, self._clock = cloud, clock
+
+    def lock(self, document_id):
+        self._clock.ahead += 10.0
+        return self._cloud.lock(document_id)
+
+    def __getattr__(self, name):
+        return getattr(self._cloud, name)
+
+
+def test_hypervisors_are_read_again_where_the_lock_was_long_in_coming(
+    world, opennebula
+):
+    clock = Waiting()
+    slow = replace(world, clock=clock, cloud=SlowLock(world.cloud, clock))
+    opennebula.reset_calls()
+    assert apply(slow, farm_of("alice"), Options(wait=False)).complete
+    assert opennebula.calls()["one.hostpool.info"] == 2
 
 
 def test_progress_shows_each_node_on_its_way_to_ready(world):

@@ -1,9 +1,13 @@
 """What may still be working is not ended because nobody hears of it."""
 
+from dataclasses import replace
+
 import pytest
 from rig import farm_of, problems
 
+from farmctl.model.nodes import VmState
 from farmctl.reconcile import Options, Result, apply, scale
+from farmctl.reconcile.evidence import doubt
 
 HASTY = "deadlines: {running: 2s, ready: 2s}"
 
@@ -88,3 +92,23 @@ def test_a_head_that_is_off_keeps_its_queue_too(world, opennebula):
     outcome = apply(world, told)
     assert "alice-head" in {each.subject for each in outcome.of(Result.SKIPPED)}
     assert vms_of(world, "alice")["alice-head"].id == head.id
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (VmState.RUNNING, "OpenNebula shows 2 of 5 nodes no longer, all at once."),
+        (VmState.ENDING, ""),
+    ],
+)
+def test_of_nodes_that_are_shown_no_longer_those_that_were_leaving_are_not_missed(
+    world, state, said
+):
+    assert apply(world, farm_of("alice", size=3)).complete
+    view = world.cloud.look()
+    assert len(view.vms) == 5
+    left = [replace(vm, state=state) for vm in view.vms[:2]]
+    before = replace(view, vms=(*left, *view.vms[2:]))
+    after = replace(view, vms=view.vms[2:])
+    assert doubt("alice", before, after).startswith(said)
+    assert bool(doubt("alice", before, after)) == bool(said)

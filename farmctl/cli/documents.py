@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from farmctl.errors import FarmctlError, InputError, Mistake, PlanOutdatedError
 
 if TYPE_CHECKING:
-    from farmctl.model.keeping import Keeper
+    from farmctl.model.keeping import KeptBy
     from farmctl.model.steps import Plan
     from farmctl.model.view import Holder
     from farmctl.reconcile import FarmStatus, NodeStatus, Outcome, Status
@@ -119,7 +119,7 @@ def farm(found: "FarmStatus") -> dict[str, Any]:
         "lock": None
         if lock is None
         else {"since_at": lock.since, "holder": holder(lock.holder)},
-        "keeper": keeper(found.keeper),
+        "daemon": daemon(found.daemon),
         "nodes": [node(each) for each in found.nodes],
         "notes": [{"subject": n.subject, "message": n.message} for n in found.notes],
         "rolling": [
@@ -149,7 +149,7 @@ def farm(found: "FarmStatus") -> dict[str, Any]:
     }
 
 
-def keeper(found: "Keeper | None") -> dict[str, Any] | None:
+def daemon(found: "KeptBy | None") -> dict[str, Any] | None:
     """Return which daemon keeps a farm, and what it knows of its work."""
     if found is None:
         return None

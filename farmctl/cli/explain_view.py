@@ -10,7 +10,7 @@ from farmctl.cli.explaining import PoolWhy, Why
 from farmctl.cli.standing_view import Told
 from farmctl.cli.text import clock, counted, took
 from farmctl.journal import Record
-from farmctl.model.keeping import Keeper
+from farmctl.model.keeping import KeptBy
 from farmctl.model.nodes import Phase
 from farmctl.plan import lines
 from farmctl.reconcile import NodeStatus
@@ -34,8 +34,8 @@ def sentences(why: Why, *, now: float) -> Iterator[Line]:
         yield "Apply its file again: farmctl apply FARM.yaml", ""
     if why.told is not None:
         yield from standing_view.head(why.told)
-    elif why.status.keeper is not None:
-        yield _kept_only(why.status.keeper, now=now), "quiet"
+    elif why.status.daemon is not None:
+        yield _kept_only(why.status.daemon, now=now), "quiet"
     for pool in why.pools:
         yield from _pool(pool, why.told, now=now)
     yield from _nodes(why, now=now)
@@ -97,10 +97,10 @@ def record(each: Record) -> dict[str, Any]:
     }
 
 
-def _kept_only(keeper: Keeper, *, now: float) -> str:
-    age = took(max(0.0, now - keeper.beat))
+def _kept_only(daemon: KeptBy, *, now: float) -> str:
+    age = took(max(0.0, now - daemon.beat))
     return (
-        f"It is kept by farmctl serve on {keeper.host} (process {keeper.pid}), heard "
+        f"It is kept by farmctl serve on {daemon.host} (process {daemon.pid}), heard "
         f"{age} ago; its reasons are in the journal there, and in the farm's document "
         "within minutes."
     )

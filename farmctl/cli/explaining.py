@@ -113,13 +113,13 @@ def _told(
     if here is not None and (there is None or there.at <= here.at):
         place = f"the journal {journal.file(status.farm)}"
         return Told(
-            standing=here, place=place, source="journal", at=now, keeper=status.keeper
+            standing=here, place=place, source="journal", at=now, daemon=status.daemon
         )
     if there is None:
         return None
     place = f"the farm's document, {took(max(0.0, now - there.at))} old"
     return Told(
-        standing=there, place=place, source="document", at=now, keeper=status.keeper
+        standing=there, place=place, source="document", at=now, daemon=status.daemon
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from farmctl.cli.chronicle import Line
 from farmctl.cli.text import clock, counted, took
-from farmctl.model.keeping import Keeper
+from farmctl.model.keeping import KeptBy
 from farmctl.model.standing import PoolStanding, Queued, Standing, as_json
 from farmctl.units import format_amount
 
@@ -25,7 +25,7 @@ _FRESH = 30.0
 class Told:
     """A standing and where it was read: `place` in words, `source` for programs.
 
-    `at`: the moment that is asked about, which is `past` or now. `keeper`: the daemon
+    `at`: the moment that is asked about, which is `past` or now. `daemon`: the daemon
     that keeps the farm now, None where none says so.
     """
 
@@ -33,7 +33,7 @@ class Told:
     place: str
     source: str
     at: float
-    keeper: Keeper | None = None
+    daemon: KeptBy | None = None
     past: bool = False
 
 
@@ -113,16 +113,16 @@ def _who(told: Told) -> Iterator[Line]:
         yield said, "quiet"
         return
     yield f"As {where} found it at {found}; read from {told.place}.", "quiet"
-    keeper = told.keeper
-    if keeper is None:
+    daemon = told.daemon
+    if daemon is None:
         yield "No daemon says that it keeps the farm now.", "warn"
         return
-    age = max(0.0, told.at - keeper.beat)
+    age = max(0.0, told.at - daemon.beat)
     if age > SILENT:
         said = f"It is silent for {took(age)}: the farm waits for another daemon."
         yield said, "warn"
-    elif (keeper.host, keeper.pid) != (standing.host, standing.pid):
-        by = f"{keeper.host} (process {keeper.pid})"
+    elif (daemon.host, daemon.pid) != (standing.host, standing.pid):
+        by = f"{daemon.host} (process {daemon.pid})"
         yield f"It is kept by farmctl serve on {by} now.", "quiet"
     elif told.at - standing.at > _FRESH:
         said = f"Nothing of importance has changed since; it was heard {took(age)} ago."
@@ -135,7 +135,7 @@ def _queue(told: Told) -> Iterator[Line]:
         return
     waiting, running = standing.waiting, standing.running
     truth, oldest = standing.truth, standing.oldest
-    load = told.keeper.load if told.keeper else None
+    load = told.daemon.load if told.daemon else None
     if load is not None and load.truth > truth:
         waiting, running = load.waiting, load.running
         truth, oldest = load.truth, load.since

@@ -10,7 +10,7 @@ from farmctl.cli import terminal
 from farmctl.cli.board import described
 from farmctl.cli.progress import ORDER, STYLES
 from farmctl.cli.text import counted, took
-from farmctl.model.keeping import Keeper
+from farmctl.model.keeping import KeptBy
 from farmctl.model.nodes import Phase, Role
 from farmctl.reconcile import FarmStatus, NodeStatus, Status
 
@@ -89,8 +89,8 @@ def one_farm(
         terminal.shown(console, f"Refused for {pool}: {each.words}", style="failed")
         for pool, each in farm.refused.items()
     ]
-    if farm.keeper is not None:
-        parts.append(kept(console, farm.keeper, now=status.seen_at))
+    if farm.daemon is not None:
+        parts.append(kept(console, farm.daemon, now=status.seen_at))
     if farm.lock is not None:
         ago = took(time.time() - farm.lock.since)
         text = f"Being changed for {ago} by {described(farm.lock.holder)}"
@@ -148,15 +148,15 @@ def nodes(
     return Group(table, Text(""), *below) if below else table
 
 
-def kept(console: Console, keeper: Keeper, *, now: float) -> Text:
+def kept(console: Console, daemon: KeptBy, *, now: float) -> Text:
     """Say in a line which daemon keeps a farm, and what it knows of its work."""
-    age = max(0.0, now - keeper.beat)
-    where = f"farmctl serve on {keeper.host} (process {keeper.pid})"
+    age = max(0.0, now - daemon.beat)
+    where = f"farmctl serve on {daemon.host} (process {daemon.pid})"
     if age > _SILENT:
         said = f"Was kept by {where}, which is silent for {took(age)}"
         return terminal.shown(console, said, style="warn")
     said = f"Kept by {where}, heard {took(age)} ago"
-    load = keeper.load
+    load = daemon.load
     if load is not None and load.truth:
         said += (
             f": {counted(load.waiting, 'slot')} of work "

@@ -37,7 +37,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeper:
+class KeptBy:
     """The daemon that keeps a farm: where it runs, and its last beat by its own clock.
 
     `load` is None where its beat does not tell of the farm.
@@ -83,25 +83,25 @@ def last_beat(document: Document) -> float | None:
     return float(at) if isinstance(at, int | float) else None
 
 
-def keepers(documents: Iterable[Document]) -> dict[str, Keeper]:
+def kept_by(documents: Iterable[Document]) -> dict[str, KeptBy]:
     """Return, by farm, the daemon whose last beat says that it keeps it.
 
     Of two that both say so the one that said so last counts: the other is dead, or has
     not seen yet that the farm is not its own any more.
     """
-    found: dict[str, Keeper] = {}
+    found: dict[str, KeptBy] = {}
     for document, holder in daemons(documents):
         said = document.body or {}
         beat, farms = said.get(_AT), said.get(_FARMS)
         if not isinstance(beat, int | float) or not isinstance(farms, Mapping):
             continue
         for name, numbers in farms.items():
-            keeper = Keeper(
+            daemon = KeptBy(
                 host=holder.host, pid=holder.pid, beat=float(beat), load=_load(numbers)
             )
             known = found.get(str(name))
-            if known is None or known.beat < keeper.beat:
-                found[str(name)] = keeper
+            if known is None or known.beat < daemon.beat:
+                found[str(name)] = daemon
     return found
 
 

@@ -22,7 +22,7 @@ from farmctl.model.steps import (
 )
 from farmctl.model.view import Capacity, CloudView
 from farmctl.plan import capacity
-from farmctl.reconcile import evidence, keepers
+from farmctl.reconcile import daemons, evidence
 from farmctl.reconcile.execution import execute
 from farmctl.reconcile.intent import (
     Avoid,
@@ -349,7 +349,7 @@ def _left(rest: Plan, run: Run) -> tuple[Note, ...]:
 
 def _rolls(plan: Plan, view: CloudView) -> str:
     """Say who replaces the outdated workers, where nobody does yet."""
-    if keepers.kept(view) or not any(each.old for each in plan.rolls.values()):
+    if daemons.kept(view) or not any(each.old for each in plan.rolls.values()):
         return ""
     pools = ", ".join(pool for pool, each in plan.rolls.items() if each.old)
     return (

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 from farmctl.errors import FarmctlError, NotPossibleError
-from farmctl.model.keeping import keepers
+from farmctl.model.keeping import kept_by
 from farmctl.model.nodes import Phase, Role, VmState, phase
 from farmctl.model.steps import ChangeRouter, ConfigureNodes, Note
 from farmctl.model.view import CloudView, FarmView, Vm
@@ -42,7 +42,7 @@ def status(
                 hint=did_you_mean(name, list(farms), else_say="There are"),
             )
         farms = {name: farms[name]}
-    kept = keepers(seen.documents)
+    kept = kept_by(seen.documents)
     return Status(
         site=world.site.name,
         endpoint=seen.endpoint,
@@ -52,7 +52,7 @@ def status(
         farms=tuple(
             replace(
                 _with_guests(world, farm_status(each), seen),
-                keeper=kept.get(each.farm),
+                daemon=kept.get(each.farm),
             )
             for each in farms.values()
         ),

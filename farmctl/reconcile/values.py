@@ -14,7 +14,7 @@ from farmctl.clock import Clock
 from farmctl.cloud.port import Cloud
 from farmctl.model.attributes import Attributes
 from farmctl.model.guests import Guest, GuestProgress
-from farmctl.model.keeping import Keeper
+from farmctl.model.keeping import KeptBy
 from farmctl.model.nodes import Phase, Role
 from farmctl.model.rolling import Refusal, Rolled
 from farmctl.model.steps import Note, Plan, Step
@@ -279,7 +279,7 @@ class FarmStatus:
     `sizes` is how many workers each pool should have, `counts` how many nodes are in
     each phase (those aside are not counted), `strangers` the VMs of others in its
     network. `rolling` is how far the rolling updates of its pools are, `refused` which
-    makes were given up, both by pool. `keeper` is the daemon that says it keeps it.
+    makes were given up, both by pool. `daemon` is the daemon that says it keeps it.
     """
 
     farm: str
@@ -292,7 +292,7 @@ class FarmStatus:
     notes: tuple[Note, ...] = ()
     rolling: Mapping[str, Rolled] = field(default_factory=dict)
     refused: Mapping[str, Refusal] = field(default_factory=dict)
-    keeper: Keeper | None = None
+    daemon: KeptBy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

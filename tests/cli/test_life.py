@@ -183,7 +183,7 @@ def test_status_as_json(sandbox, folder, farmctl):
         "nodes",
         "notes",
         "rolling",
-        "keeper",
+        "daemon",
         "refused",
     }
     assert farm["sizes"] == {"wn": 2}

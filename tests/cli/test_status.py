@@ -79,8 +79,8 @@ def test_who_keeps_a_farm_is_told_in_a_line_and_costs_no_call(sandbox, farmctl):
     assert "24 slots of work wait, 3 run, queue seen" in line
     assert line.endswith("nodes are held back (farmctl explain)")
     (farm,) = farmctl("status", "--json").json["farms"]
-    assert farm["keeper"]["waiting_slots"] == 24
-    assert farm["keeper"]["held_back"] is True
+    assert farm["daemon"]["waiting_slots"] == 24
+    assert farm["daemon"]["held_back"] is True
 
 
 def test_a_daemon_that_is_silent_is_said_to_be(sandbox, farmctl):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from farms import FAST, until
 
 from farmctl.journal import Journal
-from farmctl.model.keeping import keepers
+from farmctl.model.keeping import kept_by
 from farmctl.model.standing import KEY, LARGEST, VERDICT, from_json
 
 OFTEN = replace(FAST, retell=0.2)
@@ -37,7 +37,7 @@ def test_who_waits_what_limits_and_what_can_never_run_is_told(bench, name):
         )
         load = until(
             lambda: (
-                (found := keepers(bench.here.cloud.look().documents).get(name))
+                (found := kept_by(bench.here.cloud.look().documents).get(name))
                 and found.load
                 and found.load.running == 2
                 and found.load

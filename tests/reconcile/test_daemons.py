@@ -4,8 +4,8 @@ import pytest
 
 from farmctl.model.keeping import body
 from farmctl.model.view import CloudView, Document, Holder, User
+from farmctl.reconcile.daemons import kept
 from farmctl.reconcile.identity import myself
-from farmctl.reconcile.keepers import kept
 
 NOW = 1_000_000.0
 ELSEWHERE = Holder(

@@ -12,23 +12,23 @@ from farmctl import reconcile
 from farmctl.daemon import barred, batchwork, bounds, deciding, leases, standings
 from farmctl.daemon.briefs import USUAL, Brief, Circumstances
 from farmctl.daemon.deciding import Asked
+from farmctl.daemon.learning import Learner
 from farmctl.daemon.noting import Notes
 from farmctl.daemon.rolling import Around, Rolls
 from farmctl.daemon.room import Room
+from farmctl.daemon.saying import Sayings
 from farmctl.daemon.seeing import Seen, Watched, configuration_of
 from farmctl.daemon.telling import Teller
 from farmctl.daemon.trials import Trials
 from farmctl.daemon.values import Batches, Settings, Told
 from farmctl.elastic.breaker import Allowed
 from farmctl.elastic.scaler import Scaler
-from farmctl.elastic.terms import Terms
 from farmctl.errors import FarmctlError, FarmLockedError
 from farmctl.model.sample import Decision, End, Keep, NodeState, Verdict
 from farmctl.model.standing import Standing
 from farmctl.model.steps import RemoveNode
 from farmctl.model.view import CloudView
 from farmctl.plan import document
-from farmctl.plan.document import LEARNED
 from farmctl.reconcile import Options, Outcome, Result, Wish, World
 from farmctl.reconcile.identity import myself
 from farmctl.reconcile.intent import declared_in
@@ -53,14 +53,13 @@ class FarmRounds:
         self._teller = Teller(name, world.journal)
         self._rolls = Rolls(self._teller)
         self._trials = Trials(self._teller)
-        self._scaler: Scaler | None = None
-        self._terms = Terms(pools=())
+        self._learner = Learner()
         self._desired: dict[str, int] = {}
         self._room = Room(self._teller, seconds=settings.no_room)
         self._vacancy = leases.Vacancy(apart=settings.care.apart)
         self._noted = Notes(every=settings.write)
         self._me = myself(_COMMAND)
-        self._warned = -1
+        self._sayings = Sayings(self._teller)
         self._settled: tuple[object, ...] = ()
 
     def round(
@@ -128,7 +127,7 @@ class FarmRounds:
             distrust=circumstances.distrust,
         )
         self._trials.see(mine, seen, configuration=configuration, now=now)
-        self._say_what_is_seen(brief, seen)
+        self._sayings.seen(brief, seen, self._watched.evidence)
         if self._ends(brief, seen):
             return Told(farm=self.name, at=now)
         allowed = self._allowed(brief, seen)
@@ -159,34 +158,22 @@ class FarmRounds:
         core = self._core(brief)
         quota = bounds.quota(brief.farm, seen.sample, brief.view.quotas)
         bars = barred.bars(allowed, self._rolls.held)
+        terms = self._learner.terms
         core.terms = bounds.offered(
-            self._terms, quota=quota, barred=bars, held=self._rolls.held
+            terms, quota=quota, barred=bars, held=self._rolls.held
         )
         sample = self._rolls.masked(seen.sample)
-        verdict = barred.told(core.decide(sample), sample, core, self._terms, bars)
+        verdict = barred.told(core.decide(sample), sample, core, terms, bars)
         around = Around(brief.farm, core, self._watched, self._room.lacking)
         verdict = self._rolls.decide(verdict, seen, around)
         hand = deciding.by_hand(seen.sample, moving=seen.moving)
         return replace(verdict, decisions=(*hand, *verdict.decisions))
 
     def _core(self, brief: Brief) -> Scaler:
-        terms = bounds.terms(
-            brief.farm, boot=self._settings.boot, stop=self._settings.stop
-        )
+        settings = self._settings
+        terms = bounds.terms(brief.farm, boot=settings.boot, stop=settings.stop)
         terms = self._rolls.terms(terms, brief.farm)
-        before, self._terms = self._terms, terms
-        known = self._scaler
-        if known is None:
-            known = self._scaler = Scaler(terms)
-            found = brief.mine.document
-            kept = found.body.get(LEARNED) if found and found.body else None
-            if kept is not None:
-                known.recall(kept)
-        elif before != terms:
-            learned = known.remember()
-            known = self._scaler = Scaler(terms)
-            known.recall(learned)
-        return known
+        return self._learner.core(terms, brief.mine.document)
 
     def _allowed(self, brief: Brief, seen: Seen) -> dict[str, Allowed]:
         """Return how many nodes of each pool may be on their way now, and why."""
@@ -303,21 +290,21 @@ class FarmRounds:
     def _notes(
         self, brief: Brief, standing: Standing, sizes: Mapping[str, int]
     ) -> dict[str, object]:
-        learned = None if self._scaler is None else self._scaler.remember
         # What a roll has beyond a pool's most is no size of it.
         within = {
             pool: brief.farm.pools[pool].count.within(size)
             for pool, size in sizes.items()
             if pool in brief.farm.pools
         }
-        due = self._noted.due(brief.mine.document, standing, within, remember=learned)
+        due = self._noted.due(
+            brief.mine.document, standing, within, remember=self._learner.remember
+        )
         tried = self._trials.notes(brief.mine)
         return {**leases.notes(brief.lease), **due, **tried}
 
     def _standing(
         self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked
     ) -> Standing:
-        core = self._scaler
         return standings.standing(
             standings.Round(
                 now=brief.now,
@@ -329,7 +316,7 @@ class FarmRounds:
                 watched=self._watched,
                 settings=self._settings,
                 sizes=document.sizes(brief.mine.document),
-                boot=core.learned.times().boot if core else self._settings.boot,
+                boot=self._learner.boot(self._settings.boot),
                 lease=brief.lease,
                 no_room=self._room.lacking,
                 bars=barred.bars(self._allowed(brief, seen), self._rolls.held),
@@ -349,31 +336,6 @@ class FarmRounds:
         if not outcome.complete:
             self._teller.went_wrong("farm not ended", outcome.advice)
         return True
-
-    # Telling.
-
-    def _say_what_is_seen(self, brief: Brief, seen: Seen) -> None:
-        evidence = self._watched.evidence
-        self._teller.state(
-            "the queue is not believed",
-            "" if brief.farm.batch is None else evidence.doubt,
-            calm="the queue is believed again",
-        )
-        self._teller.state("nothing is ended", evidence.restarting)
-        self._teller.state(
-            "work that can never run", "; ".join(str(each) for each in seen.never)
-        )
-        beyond = bounds.beyond_quota(brief.farm, brief.mine, brief.view.quotas)
-        self._teller.state("fewer nodes than the least", " ".join(beyond))
-        lease = brief.lease
-        if lease is not None:
-            due = lease.warning(brief.now)
-            if due and due != self._warned and not lease.over(brief.now):
-                left = lease.ends - brief.now
-                self._teller.did(
-                    "lease ends soon", f"it ends in {left:.0f} s", ends_at=lease.ends
-                )
-            self._warned = due
 
     def _carried_out(
         self, brief: Brief, seen: Seen, verdict: Verdict, asked: Asked

@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup check lint format test test-real conformance demo demo-real bench docs clean
+.PHONY: help setup check lint format test test-real conformance demo demo-real bench figures docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -62,6 +62,9 @@ demo-real: setup  ## a batch farm of real nodes from nothing to jobs and back, a
 
 bench: setup  ## measure against floors taken in the same run; three of them as root
 	@$(BIN)/python tests/bench/run.py
+
+figures: setup  ## measure the figures of docs/explanation/simulation.md anew: minutes
+	@$(BIN)/python docs/figures.py
 
 docs: setup  ## the documentation as a web site in build/docs
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -242,6 +242,7 @@ class Farm:
                 piece.left -= count
                 if not piece.left:
                     queue.popleft()
+                    self.ledger.all_started(self.now - piece.job.submit)
 
     def end(self, piece: Piece) -> None:
         """Let a running piece end."""

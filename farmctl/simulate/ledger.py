@@ -34,6 +34,7 @@ class Ledger:
         self.lifetimes: list[float] = []
         self.wait_seconds = 0.0
         self.waits: dict[float, int] = {}
+        self.job_waits: dict[float, int] = {}
         self.slowdowns = 0.0
         self.tasks = 0
         self.peak = 0
@@ -72,6 +73,10 @@ class Ledger:
         self.waits[seconds] = self.waits.get(seconds, 0) + count
         self.slowdowns += max(1.0, (seconds + run) / max(run, 60.0)) * count
         self.tasks += count
+
+    def all_started(self, seconds: float) -> None:
+        """Book that the last task of a job starts, so long after the job came."""
+        self.job_waits[seconds] = self.job_waits.get(seconds, 0) + 1
 
     def boot(self, slots: int, *, woken: bool = False) -> None:
         """Book a boot, or a resume, that begins."""

@@ -21,7 +21,8 @@ class Measures:
     Amounts are core-hours, waits seconds, `under`, `over`, `under_time` and `over_time`
     (a_U, a_O, t_U, t_O) per cent. `waste` is what nodes cost above the work they did:
     `boots` (boot and stop), `empty`, `part` (free slots beside work) and `drained`.
-    `parked` is standby, which is not in the waste.
+    `parked` is standby, which is not in the waste. Waits are those of tasks;
+    `job_wait_p95` is of jobs, until the last of their tasks starts.
     """
 
     policy: str
@@ -38,6 +39,7 @@ class Measures:
     wait_p50: float
     wait_p95: float
     wait_p99: float
+    job_wait_p95: float
     slowdown: float
     starts: int
     wakes: int
@@ -81,6 +83,7 @@ def measure(policy: str, farm: Farm) -> Measures:
         wait_p50=percentile(book.waits.items(), 0.50),
         wait_p95=percentile(book.waits.items(), 0.95),
         wait_p99=percentile(book.waits.items(), 0.99),
+        job_wait_p95=percentile(book.job_waits.items(), 0.95),
         slowdown=book.slowdowns / max(book.tasks, 1),
         starts=book.starts,
         wakes=book.wakes,

@@ -26,6 +26,9 @@ PEERS: dict[str, Callable[[], Policy]] = {
     "oneflow-25": lambda: OneFlow(name="OneFlow +25 %", share=0.25),
     "cobald": Cobald,
     "cobald-slow": lambda: Cobald(name="COBalD linear 1/60", rate=1 / 60),
+    "cobald-supply": lambda: Cobald(
+        name="COBalD relative supply", relative=True, low=0.5, high=0.5
+    ),
     "react": React,
     "adapt": Adapt,
     "hist": Hist,

@@ -6,6 +6,9 @@ from math import ceil, floor
 
 from farmctl.simulate.farm import READY, Farm, Node
 
+TICK = 30.0
+"""Seconds between two adjustments of COBalD's FactoryPool."""
+
 
 def drain_down(farm: Farm, count: int) -> None:
     """Take `count` nodes out: boots first, then by work left to end, with drains.
@@ -36,8 +39,8 @@ class OneFlow:
     """OneFlow's elasticity policies: one step, then a cool-down.
 
     q > 0: a step more (a share of the size, or 1); less than half busy and no queue: a
-    step less. Quirk left out: it ends the oldest nodes with their jobs; here those with
-    the least work drain.
+    step less. Nodes that drain are still running VMs to it. Quirk left out: it ends the
+    oldest nodes with their jobs; here those with the least work drain.
     """
 
     name: str = "OneFlow +-1"
@@ -56,17 +59,16 @@ class OneFlow:
         if farm.booting:
             self._calm = now + self.cooldown
         elif now >= self._calm:
-            ready = [
-                n for n in farm.nodes.values() if n.state == READY and not n.draining
-            ]
-            step = max(1, floor(len(ready) * self.share)) if self.share else 1
+            running = [n for n in farm.nodes.values() if n.state == READY]
+            staying = sum(not n.draining for n in running)
+            step = max(1, floor(len(running) * self.share)) if self.share else 1
             if farm.queued:
                 farm.start(step)
                 self._calm = now + self.cooldown
-            elif len(ready) > self.least:
-                fill = sum(n.busy / n.slots for n in ready) / len(ready)
+            elif staying > self.least:
+                fill = sum(n.busy / n.slots for n in running) / len(running)
                 if fill < 0.5:  # noqa: PLR2004 - the policy's own expression
-                    drain_down(farm, min(step, len(ready) - self.least))
+                    drain_down(farm, min(step, staying - self.least))
                     self._calm = now + self.cooldown
         return now + self.period
 
@@ -114,50 +116,51 @@ class HorizontalPodAutoscaler:
 class Cobald:
     """COBalD's Linear or RelativeSupply controller over a FactoryPool of drones.
 
-    Utilisation and allocation are the mean fill of the drones that have joined, 1 where
-    there is none. The controller is integrated between looks, which come when the farm
-    changes and at least every 10 s; the pool acts every 30 s.
+    Utilisation and allocation are the mean fill of the drones that have joined and are
+    not released, 1 where there is none; `least` is the limiter's minimum, in slots, as
+    TARDIS's examples have it: one drone always is there. The controller acts each
+    second; between looks, which come with each change of the farm, it is integrated.
+    The pool acts every 30 s.
     """
 
     name: str = "COBalD linear"
-    period: float = 10.0
+    period: float = 1.0
     rate: float = 1.0
     low: float = 0.9
     high: float = 0.9
+    least: float = 1.0
     relative: bool = False
     _demand: float = 0.0
-    _asked: float = 0.0
     _last: float = 0.0
     _fill: float = 1.0
+    _supply: int = 0
 
     def act(self, farm: Farm) -> float:
         """Look once."""
         now = farm.now
-        ready = [n for n in farm.nodes.values() if n.state == READY and not n.draining]
-        fill, self._fill = (
-            self._fill,
-            sum(n.busy / n.slots for n in ready) / len(ready) if ready else 1.0,
-        )
-        supply = farm.slots * len(ready)
         if self.relative:
-            scale = 0.9 if fill < self.low else 1.1 if fill > self.high else 1.0
-            self._demand = max(float(farm.slots), supply * scale)
-        elif fill < self.low:
-            self._demand = max(0.0, self._demand - self.rate * (now - self._last))
-        elif fill > self.high:
+            scale = 0.9 if self._fill < self.low else 1.0
+            scale = 1.1 if self._fill > self.high else scale
+            self._demand = self._supply * scale
+        elif self._fill < self.low:
+            self._demand -= self.rate * (now - self._last)
+        elif self._fill > self.high:
             self._demand += self.rate * (now - self._last)
+        self._demand = max(self._demand, self.least)
         self._last = now
-        self._asked = floor(self._demand)
-        if now % 30 == 0:
+        ready = [n for n in farm.nodes.values() if n.state == READY and not n.draining]
+        self._supply = farm.slots * len(ready)
+        self._fill = sum(n.busy / n.slots for n in ready) / len(ready) if ready else 1.0
+        if now % TICK == 0:
             self._pool(farm)
         reap(farm)
-        return now + self.period
+        return (now // TICK + 1) * TICK
 
     def _pool(self, farm: Farm) -> None:
         live: list[Node] = [n for n in farm.nodes.values() if not n.draining]
         total = sum(node.slots for node in live)
-        if total > self._asked:
-            excess = total - self._asked
+        if self._supply > self._demand:
+            excess = total - self._demand
             live.sort(key=lambda node: node.busy)
             for node in live:
                 if node.slots > excess:
@@ -168,7 +171,7 @@ class Cobald:
                 else:
                     farm.stop(node)
         else:
-            while total < self._asked:
+            while total < self._demand:
                 if not farm.start(1):
                     break
                 total += farm.slots

@@ -15,9 +15,8 @@ class IdleTimeout:
     """Boot what the queue lacks, end what has been idle for `hold` seconds.
 
     Booting capacity counts until it joins. `settle`: seconds for which the queue must
-    have been quiet before boots, or `settle_most` since it began to grow (Karpenter's
-    batching of pods). `revalidate`: seconds that a node must stay idle after it was
-    chosen.
+    not have grown before boots, or `settle_most` since it began to (Karpenter's
+    batching of pods).
     """
 
     name: str
@@ -25,12 +24,18 @@ class IdleTimeout:
     hold: float
     settle: float = 0.0
     settle_most: float = 0.0
+    _lack: int = 0
+    _began: float = 0.0
+    _grew: float = 0.0
 
     def act(self, farm: Farm) -> float:
         """Look once."""
         again = float("inf")
         lack = farm.queued - farm.booting_slots
-        if lack > 0:
+        if lack > 0 and not self._settled(lack, farm.now):
+            again = farm.now + self.period
+        elif lack > 0:
+            self._lack = 0
             wanted = -(-lack // farm.slots)
             if farm.start(wanted) < wanted:
                 again = farm.now + self.period
@@ -41,6 +46,15 @@ class IdleTimeout:
             else:
                 again = min(again, until)
         return again
+
+    def _settled(self, lack: int, now: float) -> bool:
+        if self._lack <= 0:
+            self._began = now
+        if lack > self._lack:
+            self._grew = now
+        self._lack = lack
+        quiet = now - self._grew >= self.settle
+        return quiet or now - self._began >= self.settle_most
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,4 +108,6 @@ def slurm_power_save() -> IdleTimeout:
 
 def karpenter(hold: float = 0.0) -> IdleTimeout:
     """Return Karpenter's deletion of empty nodes; pods are never moved."""
-    return IdleTimeout(name=f"Karpenter {hold:g} s", period=10, hold=hold)
+    return IdleTimeout(
+        name=f"Karpenter {hold:g} s", period=1, hold=hold, settle=1, settle_most=10
+    )

@@ -190,17 +190,19 @@ class FarmLock:
                     return None
             except AnswerLostError:
                 return None  # whose lock it is, the next look shows, or time
-            if clock.monotonic() - asked > self._world.tempo.gate_grace / 2:
-                # A lock that has no name for so long is taken over: look who has it.
-                document = self._read(document.id)
-                if document.lock is None or document.holder is not None:
-                    return None
-            body = dict(document.body or self._body)
+            slow = clock.monotonic() - asked > self._world.tempo.gate_grace / 2
             try:
+                # Somebody may have been in and out since the documents were listed:
+                # what they wrote is kept.
+                document = self._read(document.id)
+                if slow and (document.lock is None or document.holder is not None):
+                    return None  # a lock that has no name for so long is taken over
+                body = dict(document.body or self._body)
                 cloud.write_document(document.id, body, self._holder)
             except CloudError:
-                with suppress(CloudError):
-                    cloud.unlock(document.id)
+                if not slow:  # else it may be another's by now
+                    with suppress(CloudError):
+                        cloud.unlock(document.id)
                 raise
             return document
         verdict, because = judge.judge(document)

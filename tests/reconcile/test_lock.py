@@ -76,6 +76,22 @@ def test_holding_a_farm_makes_its_document_locks_it_and_says_who():
     assert document.body == {"farm": {"kind": "batch"}}
 
 
+class InAndOut(Documents):
+    """Documents of which another process changes one between a look and the lock."""
+
+    def lock(self, document_id):
+        self.write_document(document_id, {"sizes": {"wn": 5}}, None)
+        return super().lock(document_id)
+
+
+def test_what_another_wrote_right_before_the_lock_is_kept():
+    cloud = InAndOut()
+    cloud.create(Kind.DOCUMENT, FARM, Tag(farm=FARM), {})
+    with FarmLock(world(cloud), FARM, HERE):
+        assert cloud.documents()[0].body == {"sizes": {"wn": 5}}
+    assert cloud.documents()[0].body == {"sizes": {"wn": 5}}
+
+
 def test_a_farm_held_by_a_living_process_is_refused_and_says_by_whom():
     cloud = Documents()
     record = Record()

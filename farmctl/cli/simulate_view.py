@@ -63,28 +63,18 @@ def show(comparison: "Comparison", idle_cost: float, *, first: bool) -> None:
             f"{figures.starts:,}",
         )
     terminal.put(console, table)
+    if len(comparison.pools) > 1 and comparison.best_peer(1) is not None:
+        slots = counted(comparison.pools[0][1], "slot")
+        said = f"The rules of others use the nodes of {slots} only."
+        terminal.line(console, terminal.shown(console, said))
     if comparison.stuck:
         names = ", ".join(comparison.stuck)
         said = f"Left out, since some work waits for ever there: {names}."
         terminal.line(console, terminal.shown(console, said))
     for price in comparison.prices:
-        said = _against(comparison, price)
+        said = comparison.verdict(price)
         if said:
             terminal.line(console, terminal.shown(console, said))
-
-
-def _against(comparison: "Comparison", price: float) -> str:
-    """Return how our policy at its own price stands to the best of the others."""
-    peer = comparison.best_peer(price)
-    ours = next((run for run in comparison.runs if run.price == price), None)
-    if peer is None or ours is None:
-        return ""
-    change = 100 * (ours.measures.cost(price) / peer.measures.cost(price) - 1)
-    word = "more" if change > 0 else "less"
-    return (
-        f"At a price of {price:g} farmctl costs {abs(change):.1f} % {word} than the "
-        f"best of the others, {peer.measures.policy}."
-    )
 
 
 def as_document(found: "Sequence[Comparison]", idle_cost: float) -> dict[str, Any]:
@@ -99,6 +89,7 @@ def as_document(found: "Sequence[Comparison]", idle_cost: float) -> dict[str, An
                 "boot_seconds": comparison.cloud.boot,
                 "bound_core_hours": comparison.bounds.lower,
                 "clairvoyant_core_hours": comparison.bounds.upper,
+                "stuck": list(comparison.stuck),
                 "runs": [_run(comparison, run, idle_cost) for run in comparison.runs],
             }
             for comparison in found
@@ -127,6 +118,7 @@ def _run(comparison: "Comparison", run: "Run", idle_cost: float) -> dict[str, An
         "wait_p50_seconds": figures.wait_p50,
         "wait_p95_seconds": figures.wait_p95,
         "wait_p99_seconds": figures.wait_p99,
+        "job_wait_p95_seconds": figures.job_wait_p95,
         "starts": figures.starts,
         "wakes": figures.wakes,
         "failed_boots": figures.failures,

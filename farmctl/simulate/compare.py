@@ -4,9 +4,10 @@ The result is a value that `report` draws and that the command line prints.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import gcd
 
-from farmctl.simulate.bounds import Bounds, bounds
+from farmctl.simulate.bounds import Bounds, bounds, zero_wait
 from farmctl.simulate.cloudmodel import CloudModel
 from farmctl.simulate.engine import Policy, StuckError, replay
 from farmctl.simulate.measures import PRICES, Measures, measure, series
@@ -16,6 +17,9 @@ from farmctl.simulate.trace import Trace
 
 POINTS = 1500
 """Points of a curve over time; more than a screen is wide."""
+
+SAME = 0.05
+"""Per cent of difference that are shown as none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,8 @@ class Run:
 class Comparison:
     """All runs on one workload. `bounds` hold for farms where nobody waits.
 
+    With several pools the lower bound is that of nodes that all shapes are made up of,
+    the upper one that of the smallest.
     `stuck`: rules of others under which some work waits for ever; they have no run.
     """
 
@@ -54,6 +60,23 @@ class Comparison:
         """Return the cheapest of the others' rules at this price of waiting."""
         peers = [run for run in self.runs if run.price is None]
         return min(peers, key=lambda run: run.measures.cost(price), default=None)
+
+    def verdict(self, price: float) -> str:
+        """Return how our policy stands to the best of the others; empty if unknown."""
+        peer = self.best_peer(price)
+        ours = next((run for run in self.runs if run.price == price), None)
+        if peer is None or ours is None:
+            return ""
+        best = peer.measures.cost(price)
+        change = 100 * (ours.measures.cost(price) / best - 1) if best else 0.0
+        if abs(change) < SAME:
+            amount = "the same as"
+        else:
+            amount = f"{abs(change):.1f} % {'more' if change > 0 else 'less'} than"
+        return (
+            f"At a price of {price:g} farmctl costs {amount} the best of the others, "
+            f"{peer.measures.policy}."
+        )
 
 
 def compare(
@@ -84,7 +107,6 @@ def compare(
             that are asked for, such as work that no pool fits.
     """
     shapes = dict(pools)
-    first = next(iter(shapes.values()))
     policies: list[tuple[Policy, float | None]] = []
     if own_policy:
         policies += [
@@ -109,11 +131,24 @@ def compare(
         tasks=trace.tasks,
         cloud=cloud,
         pools=tuple(shapes.items()),
-        bounds=bounds(trace, slots=first, turn=cloud.boot + cloud.stop),
+        bounds=_bounds(trace, cloud, shapes),
         prices=tuple(prices),
         runs=tuple(runs),
         stuck=tuple(stuck),
     )
+
+
+def _bounds(trace: Trace, cloud: CloudModel, pools: Mapping[str, int]) -> Bounds:
+    """Return bounds for any mix of the pools: smaller nodes can do what larger do."""
+    turn, smallest, unit = (
+        cloud.boot + cloud.stop,
+        min(pools.values()),
+        gcd(*pools.values()),
+    )
+    found = bounds(trace, slots=smallest, turn=turn)
+    if unit == smallest:
+        return found
+    return replace(found, lower=zero_wait(trace, slots=unit, turn=turn))
 
 
 def _run(

@@ -17,6 +17,12 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 16, 12, 44
 FEW_DECADES = 3000
 """Below this ratio of an axis' ends, 2 and 5 are ticks beside 1."""
 
+MANY = 500
+"""From so many points on a line is thin, so that what is behind it can be seen."""
+
+NEAR = 8.0
+"""A name that stands further from its point, up or down, has a line to it."""
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -56,7 +62,8 @@ def chart(
             key = f'<path d="M0 0H36V10H0Z" class="area" {ink}/>'
         else:
             dashed = f' stroke-dasharray="{dash}"' if dash else ""
-            ink = f'fill="none" stroke="{colour}" stroke-width="1.6"{dashed}'
+            width = 1.6 if len(curve.points) < MANY else 0.8
+            ink = f'fill="none" stroke="{colour}" stroke-width="{width}"{dashed}'
             key = f'<path d="M0 5H36" {ink}/>'
         parts.append(f'<path d="{path}" {ink}/>')
         keys.append(
@@ -89,10 +96,11 @@ def scatter(
             )
         else:
             mark = f'<circle cx="{left:.1f}" cy="{top:.1f}" r="4" fill="{COLOURS[0]}"/>'
-        box = _label(left, top, 6.6 * len(name), taken)
+        box = _label(left, top, 7.2 * len(name), taken)
         taken.append(box)
         parts.append(
-            f"<g><title>{escape(name)}: {x:.0f}, {y:.0f}</title>{mark}"
+            f"<g><title>{escape(name)}: {x:.0f}, {y:.0f}</title>"
+            f"{_leader(left, top, box)}{mark}"
             f'<text x="{box.left:.1f}" y="{box.top + 10:.1f}">{escape(name)}</text></g>'
         )
     return _svg(parts, title)
@@ -126,6 +134,18 @@ def _label(x: float, y: float, width: float, taken: Sequence[_Box]) -> _Box:
         if not any(place.hits(other) for other in taken):
             return place
     return places[0] if places else _Box(x + 9, y - 6, width, 12.0)
+
+
+def _leader(x: float, y: float, box: _Box) -> str:
+    """Return a thin line from a point to its name, if that is not beside it."""
+    middle = box.top + box.height / 2
+    if abs(middle - y) <= NEAR:
+        return ""
+    end = box.left if box.left > x else box.left + box.width
+    return (
+        f'<path d="M{x:.1f} {y:.1f}L{end:.1f} {middle:.1f}" '
+        'stroke="#888" stroke-width="0.7"/>'
+    )
 
 
 class _Frame:

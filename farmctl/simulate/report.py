@@ -70,7 +70,7 @@ core-hours{reached}.</p>
 <p>Waste is what nodes cost above the work they did: booting and stopping, empty, free
 slots beside work, free slots while draining. C at a price is waste plus that many
 core-hours for each hour that a task waits. The best of a column is underlined.</p>
-{_stuck(comparison)}
+{_words(comparison)}
 <h2>Demand and size</h2>
 {_courses(comparison)}
 <h2>How long tasks wait</h2>
@@ -80,11 +80,17 @@ core-hours for each hour that a task waits. The best of a column is underlined.<
 """
 
 
-def _stuck(comparison: Comparison) -> str:
-    if not comparison.stuck:
-        return ""
-    names = escape(", ".join(comparison.stuck))
-    return f"<p>Left out, since some work waits for ever there: {names}.</p>"
+def _words(comparison: Comparison) -> str:
+    """Return what the table does not say: verdicts, who uses what, who is left out."""
+    said = [comparison.verdict(price) for price in comparison.prices]
+    if len(comparison.pools) > 1 and comparison.best_peer(1) is not None:
+        first = comparison.pools[0][1]
+        said.append(f"The rules of others use the nodes of {first} slots only.")
+    if comparison.stuck:
+        names = ", ".join(comparison.stuck)
+        said.append(f"Left out, since some work waits for ever there: {names}.")
+    words = "<br>".join(escape(each) for each in said if each)
+    return f"<p>{words}</p>" if words else ""
 
 
 def _table(comparison: Comparison) -> str:

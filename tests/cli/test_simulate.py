@@ -109,6 +109,130 @@ def test_crooked_options_are_named(farmctl, trace, options, said):
     assert said in ran.err
 
 
+SWF = """; Version: 2.2
+  1  10 5 100 4 -1 -1 4 -1 -1 1 7 1 -1 1 -1 -1 -1
+  2  20 5  -1 4 -1 -1 4 -1 -1 0 7 1 -1 1 -1 -1 -1
+  3  15 0  60 -1 -1 -1 2 -1 -1 1 8 1 -1 1 -1 -1 -1
+"""
+SACCT = """JobID|User|Submit|Elapsed|AllocCPUS
+12|ann|2026-11-02T08:00:00|00:10:00|4
+12.batch||2026-11-02T08:00:01|00:10:00|4
+13_1|bob|2026-11-03T00:00:05|1-00:00:01|1
+14|bob|2026-11-03T00:00:06|00:00:00|0
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "jobs", "tasks", "bound"),
+    [
+        # Both of the log's jobs run at once, on two nodes of 4 slots: two boots, and
+        # two slots free for a minute; the cancelled one is left out.
+        ("log.swf", SWF, 2, 6, 2 * 4 * 330 / 3600 + 2 * 60 / 3600),
+        # Two jobs on two days: two boots, and three slots beside one for a day.
+        ("jobs.txt", SACCT, 2, 5, 2 * 4 * 330 / 3600 + 3 * 86_401 / 3600),
+    ],
+)
+def test_swf_and_what_sacct_prints_are_replayed(
+    farmctl, tmp_path, name, content, jobs, tasks, bound
+):
+    path = tmp_path / name
+    path.write_text(content)
+    ran = farmctl("simulate", path, "--peers", "clues", "--json", "-q")
+    assert (ran.status, ran.err) == (0, "")
+    (found,) = ran.json["traces"]
+    assert (found["jobs"], found["tasks"]) == (jobs, tasks)
+    assert found["bound_core_hours"] == pytest.approx(bound)
+    assert [run["starts"] for run in found["runs"]] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (SWF.replace("20 5  -1", "20 5   x"), ":3:13  run time: 'x' is no number of"),
+        (SWF.replace(" 8 1 -1 1 -1 -1 -1", ""), ":4:32  11 fields, and there are 18"),
+        (
+            SACCT.replace("00:10:00|4\n12.", "soon|4\n12."),
+            ":2:28  Elapsed: 'soon' is no",
+        ),
+        (
+            SACCT.replace("2026-11-03T00:00:05", "Unknown"),
+            ":4:10  Submit: 'Unknown' is",
+        ),
+        (
+            SACCT.replace("|1-00:00:01|1", "|1-00:00:01"),
+            ":4:30  4 fields, and there are",
+        ),
+        (
+            SACCT.replace("|Elapsed", "|Time"),
+            ":1:1  ElapsedRaw: this column is missing",
+        ),
+    ],
+)
+def test_a_crooked_log_is_named_with_line_and_column(farmctl, tmp_path, content, said):
+    path = tmp_path / "log"
+    path.write_text(content)
+    ran = farmctl("simulate", path)
+    assert ran.status == 2
+    assert f"log{said}" in ran.err
+
+
+def test_a_mark_before_the_first_column_that_spreadsheets_leave_is_no_mistake(
+    farmctl, tmp_path
+):
+    path = tmp_path / "work.csv"
+    path.write_text("\ufeffsubmit,run,cores\n0,50,1\n")
+    ran = farmctl("simulate", path, "--peers", "none", "--json", "-q")
+    assert ran.json["traces"][0]["jobs"] == 1
+
+
+def test_a_ladder_of_shapes_says_what_its_bound_and_the_others_rest_on(
+    farmctl, tmp_path
+):
+    path = tmp_path / "long.csv"
+    path.write_text("submit,run,cores\n0,36000,1\n90000,36000,1\n")
+    page = tmp_path / "ladder.html"
+    asked = ("simulate", path, "--slots", "8,1", "--peers", "clues", "--price", 1)
+    ran = farmctl(*asked, "--report", page)
+    assert ran.status == 0
+    lines = ran.out.splitlines()
+    assert "nodes of 8 or 1 slots" in lines[0]
+    assert lines[0].endswith("can waste less than 0 core-hours")
+    assert "The rules of others use the nodes of 8 slots only." in lines
+    assert "The rules of others use the nodes of 8 slots only." in page.read_text()
+    (found,) = farmctl(*asked, "--json", "-q").json["traces"]
+    ours, clues = found["runs"]
+    assert found["slots"] == [8, 1]
+    assert found["bound_core_hours"] == pytest.approx(2 * 330 / 3600)
+    assert ours["waste_core_hours"] < 1
+    assert ours["most_slots"] == 1
+    assert clues["most_slots"] == 8
+
+
+def test_rules_under_which_work_waits_for_ever_are_named_everywhere(farmctl, tmp_path):
+    path = tmp_path / "few.csv"
+    path.write_text("submit,run,cores\n0,50,1\n100,50,1\n")
+    page = tmp_path / "few.html"
+    asked = ("simulate", path, "--peers", "elastiq-example,clues", "--price", 1)
+    ran = farmctl(*asked, "--report", page)
+    said = "Left out, since some work waits for ever there: elastiq (example)."
+    assert ran.status == 0
+    assert said in ran.out
+    assert said in page.read_text()
+    (found,) = farmctl(*asked, "--json", "-q").json["traces"]
+    assert found["stuck"] == ["elastiq (example)"]
+    assert [run["policy"] for run in found["runs"]] == ["farmctl at 1", "CLUES"]
+
+
+def test_costs_that_are_the_same_are_called_the_same(farmctl, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("submit,run,cores\n0,50,4\n")
+    ran = farmctl("simulate", path, "--peers", "slurm", "--price", 20)
+    assert ran.out.splitlines()[-1] == (
+        "At a price of 20 farmctl costs the same as the best of the others, "
+        "Slurm power save = CA."
+    )
+
+
 def test_made_up_work_needs_no_file_and_brings_its_own_nodes(farmctl):
     ran = farmctl(
         "simulate", "--synthetic", "wide", "--synthetic", "batch:7", "--days", 1,

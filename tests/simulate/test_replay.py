@@ -157,6 +157,33 @@ def test_the_report_is_one_page_that_fetches_nothing_and_escapes_names():
     assert "CLUES" in page
 
 
+def test_the_bounds_of_a_ladder_are_those_of_nodes_that_its_shapes_are_made_of():
+    work = trace(job(0, HOUR))
+    turn = 330 / HOUR
+
+    def found(**pools: int) -> tuple[float, float | None]:
+        asked = compare(
+            work, cloud=CloudModel(), pools=pools, own_policy=False, peers=["clues"]
+        )
+        return asked.bounds.lower, asked.bounds.upper
+
+    assert found(wn=4) == pytest.approx((4 * turn + 3, 4 * turn + 3))
+    assert found(big=8, small=2) == pytest.approx((2 * turn + 1, 2 * turn + 1))
+    assert found(big=8, small=3) == pytest.approx((turn, 3 * turn + 2))
+
+
+def test_a_job_has_waited_when_the_last_of_its_tasks_starts():
+    farm = replay(
+        trace(job(0, 1000, 6), job(0, 50, 2)),
+        IdleTimeout(name="now", period=10, hold=0),
+        cloud=CloudModel(quota=4),
+        pools={"wn": 4},
+    )
+    assert farm.ledger.waits == {300.0: 4, 1300.0: 4}
+    assert farm.ledger.job_waits == {1300.0: 2}
+    assert measure("now", farm).job_wait_p95 == 1300
+
+
 def test_a_rule_of_others_under_which_work_waits_for_ever_is_left_out_and_named():
     found = compare(
         trace(*(job(100 * at, 50) for at in range(5))),

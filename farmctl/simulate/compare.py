@@ -27,7 +27,8 @@ class Run:
     """One policy's replay: its figures, its sizes over time, its waits.
 
     `price` is the price of waiting that the policy was made for, None for the rules of
-    others, which know none. `course` has time, demand and ready nodes; `waits` seconds
+    others, which know none. `course` has time, demand and what is ready; `waits` has
+    seconds
     and how many tasks waited so long.
     """
 
@@ -55,6 +56,11 @@ class Comparison:
     prices: tuple[float, ...]
     runs: tuple[Run, ...]
     stuck: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> int:
+        """Slots of a node in which demand and size are compared, see `Ledger`."""
+        return gcd(*(slots for _, slots in self.pools))
 
     def best_peer(self, price: float) -> Run | None:
         """Return the cheapest of the others' rules at this price of waiting."""

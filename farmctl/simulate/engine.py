@@ -77,7 +77,7 @@ def replay(
                 f"{farm.queued} slots of work wait for ever under {policy.name}"
             )
         if now > farm.now:
-            booked.passes(now - farm.now, now, farm.demand())
+            booked.passes(now - farm.now, now, farm.queued + farm.running)
             farm.now = now
         while following < len(jobs) and jobs[following].submit <= now:
             farm.submit(jobs[following], whole=trace.whole)

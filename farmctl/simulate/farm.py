@@ -10,6 +10,7 @@ equals; first come first served among tasks of one width.
 from bisect import bisect_left, insort
 from collections import deque
 from heapq import heappush
+from math import gcd
 
 from farmctl.simulate.cloudmodel import CloudModel, Draws
 from farmctl.simulate.ledger import Ledger
@@ -88,7 +89,7 @@ class Farm:
         self.standby: dict[int, Node] = {}
         self.stopping: dict[int, Node] = {}
         self.queue: dict[int, deque[Piece]] = {}
-        self.ledger = Ledger()
+        self.ledger = Ledger(gcd(*pools.values()))
         self.events: list[tuple[float, int, int, object, int]] = []
         self.changed = True
         self.finished: list[Piece] = []

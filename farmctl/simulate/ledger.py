@@ -9,9 +9,14 @@ from array import array
 
 
 class Ledger:
-    """Sums over one replay so far. Times are seconds, sums slot-seconds."""
+    """Sums over one replay so far. Times are seconds, sums slot-seconds.
 
-    def __init__(self) -> None:
+    `unit`: slots of a node in which demand and supply are compared; that of the only
+    pool, or what all shapes of a ladder are made up of.
+    """
+
+    def __init__(self, unit: int) -> None:
+        self.unit = unit
         self.booting = 0
         self.stopping = 0
         self.empty = 0
@@ -47,8 +52,9 @@ class Ledger:
         self.demands = array("l")
         self.supplies = array("l")
 
-    def passes(self, seconds: float, now: float, demand: int) -> None:
-        """Let `seconds` pass until `now`; `demand` is in nodes, as SPEC RG has it."""
+    def passes(self, seconds: float, now: float, wanted: int) -> None:
+        """Let `seconds` pass until `now`, while work would fill `wanted` slots."""
+        demand = -(-wanted // self.unit)
         self.boot_seconds += (self.booting + self.stopping) * seconds
         self.empty_seconds += self.empty * seconds
         self.part_seconds += self.part * seconds
@@ -106,7 +112,7 @@ class Ledger:
         """Book a node that takes work from now on."""
         self.booting -= slots
         self.empty += slots
-        self.ready += 1
+        self.ready += slots // self.unit
 
     def leave(self, slots: int, *, draining: bool) -> None:
         """Book an empty node that is neither ready nor booting any more."""
@@ -115,7 +121,7 @@ class Ledger:
         else:
             self.empty -= slots
             self.live -= 1
-        self.ready -= 1
+        self.ready -= slots // self.unit
 
     def stop(self, slots: int, lifetime: float) -> None:
         """Book a stop that begins."""

@@ -100,9 +100,12 @@ def _table(comparison: Comparison) -> str:
         ("empty", [_plain(run.measures.empty) for run in comparison.runs]),
         ("beside work", [_plain(run.measures.part) for run in comparison.runs]),
         ("draining", [_plain(run.measures.drained) for run in comparison.runs]),
-        ("Wait mean, s", [_plain(run.measures.wait_mean) for run in comparison.runs]),
-        ("p95, s", [_plain(run.measures.wait_p95) for run in comparison.runs]),
-        ("p99, s", [_plain(run.measures.wait_p99) for run in comparison.runs]),
+        (
+            "Wait, mean,&nbsp;s",
+            [_plain(run.measures.wait_mean) for run in comparison.runs],
+        ),
+        ("p95,&nbsp;s", [_plain(run.measures.wait_p95) for run in comparison.runs]),
+        ("p99,&nbsp;s", [_plain(run.measures.wait_p99) for run in comparison.runs]),
         ("Slow-down", [f"{run.measures.slowdown:.2f}" for run in comparison.runs]),
         ("Starts", [_plain(run.measures.starts) for run in comparison.runs]),
         ("per 1,000 jobs", [_churn(run, comparison.jobs) for run in comparison.runs]),
@@ -162,6 +165,10 @@ def _chosen(comparison: Comparison) -> list[Run]:
 
 def _courses(comparison: Comparison) -> str:
     pictures: list[str] = []
+    nodes = "nodes"
+    if len(comparison.pools) > 1:
+        unit = comparison.unit
+        nodes = "nodes of 1 slot" if unit == 1 else f"nodes of {unit} slots"
     for run in _chosen(comparison):
         demand = [(at / DAY, float(wanted)) for at, wanted, _ in run.course]
         supply = [(at / DAY, float(ready)) for at, _, ready in run.course]
@@ -171,16 +178,16 @@ def _courses(comparison: Comparison) -> str:
             + chart(
                 [
                     Curve(
-                        name="nodes that the work would fill",
+                        name=f"{nodes} that the work would fill",
                         points=demand,
                         steps=True,
                         filled=True,
                     ),
-                    Curve(name="nodes ready", points=supply, steps=True),
+                    Curve(name=f"{nodes} ready", points=supply, steps=True),
                 ],
                 title=f"Demand and size over time under {name}",
                 across="days",
-                up="nodes",
+                up=nodes,
             )
         )
     return "".join(pictures)

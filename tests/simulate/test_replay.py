@@ -6,6 +6,7 @@ from farmctl.simulate.bounds import bounds
 from farmctl.simulate.cloudmodel import CloudModel
 from farmctl.simulate.compare import compare
 from farmctl.simulate.engine import StuckError, replay
+from farmctl.simulate.farm import Farm
 from farmctl.simulate.measures import measure
 from farmctl.simulate.own import own
 from farmctl.simulate.peers.timeouts import IdleTimeout
@@ -170,6 +171,26 @@ def test_the_bounds_of_a_ladder_are_those_of_nodes_that_its_shapes_are_made_of()
     assert found(wn=4) == pytest.approx((4 * turn + 3, 4 * turn + 3))
     assert found(big=8, small=2) == pytest.approx((2 * turn + 1, 2 * turn + 1))
     assert found(big=8, small=3) == pytest.approx((turn, 3 * turn + 2))
+
+
+def test_on_a_ladder_demand_and_size_are_compared_in_its_smallest_steps():
+    class Small:
+        name, period = "small", 0.0
+
+        def act(self, farm: Farm) -> float:
+            farm.start(farm.queued - farm.booting_slots, "small")
+            return float("inf")
+
+    farm = replay(
+        trace(job(0, 1000, 3)),
+        Small(),
+        cloud=CloudModel(),
+        pools={"big": 8, "small": 1},
+    )
+    assert (max(farm.ledger.demands), max(farm.ledger.supplies)) == (3, 3)
+    figures = measure("small", farm)
+    assert figures.under == pytest.approx(100 * 300 / 1300)
+    assert figures.over == 0
 
 
 def test_a_job_has_waited_when_the_last_of_its_tasks_starts():

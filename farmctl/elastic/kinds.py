@@ -6,10 +6,13 @@ and together with the work that is tied to fewer of the same pools: what those b
 themselves is then on its way, and only the rest is asked for once more. Where all work
 could run in all pools there is one kind, and nothing of this happens.
 
+Pools that have their most, and for which more work waits that could run nowhere else,
+are left to that work: what could run in others too is decided with those alone.
+
 Pure; `scaler` asks for the kinds and decides for each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from farmctl.elastic.ladder import could_run
@@ -71,6 +74,34 @@ def kinds(waiting: Sequence[Waiting], pools: Sequence[Pool]) -> list[Kind]:
         )
         for able in keys
     ]
+
+
+def beyond(kind: Kind, spent: Collection[str]) -> Kind | None:
+    """Return a kind without the pools of which all is spoken for; None: all are.
+
+    Args:
+        kind: work, and the pools that could run it.
+        spent: names of pools that may not grow, and for which more work waits that
+            could run nowhere else than they will take.
+    """
+    if not spent or kind.whole:
+        return kind
+    left = tuple(pool for pool in kind.pools if pool.name not in spent)
+    if not left:
+        return None
+    work = tuple(each for each in kind.work if _able(each, left))
+    return replace(kind, pools=left, work=work)
+
+
+def lacks(sample: Sample, kind: Kind) -> bool:
+    """Tell whether more of a kind waits than what boots in its pools will take."""
+    names = {pool.name for pool in kind.pools}
+    coming = sum(
+        node.slots
+        for node in sample.nodes
+        if node.state is NodeState.BOOTING and node.pool in names
+    )
+    return sum(each.slots * each.count for each in kind.work) > coming
 
 
 def of(sample: Sample, kind: Kind) -> Sample:

@@ -71,6 +71,11 @@ def roomy(pools: Sequence[Pool], sample: Sample) -> Sequence[Pool]:
     return [pool for pool in pools if _there(pool, sample) < pool.most] or pools
 
 
+def full(pools: Sequence[Pool], sample: Sample) -> bool:
+    """Tell whether none of the pools may have one node more."""
+    return all(_there(pool, sample) >= pool.most for pool in pools)
+
+
 def _there(pool: Pool, sample: Sample) -> int:
     """Return how many nodes a pool has, without those that count as nothing."""
     out = {NodeState.ENDING, NodeState.ASIDE}

@@ -23,7 +23,7 @@ from farmctl.elastic.beside import Beside
 from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
-from farmctl.elastic.limits import Spending, Wish, bounded, roomy
+from farmctl.elastic.limits import Spending, Wish, bounded, full, roomy
 from farmctl.elastic.outlook import Outlook, calm, free_at, look
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
@@ -141,7 +141,11 @@ class Scaler:
     ) -> tuple[list[Decision], float]:
         """Take drains back and start nodes, for each kind of work with its own."""
         terms, found, again = self.terms, list[Decision](), inf
-        for kind in kinds.kinds(sample.waiting, terms.pools):
+        spent = set[str]()
+        for each in kinds.kinds(sample.waiting, terms.pools):
+            kind = kinds.beyond(each, spent)
+            if kind is None:
+                continue
             out = whole
             if not kind.whole:
                 mine = replace(terms, pools=kind.pools)
@@ -151,6 +155,8 @@ class Scaler:
                 more, soon = self._grow(out, sample, times, kind)
                 again = min(again, soon)
             sample = kinds.after(sample, more, terms.pools)
+            if full(kind.pools, sample) and kinds.lacks(sample, kind):
+                spent |= {pool.name for pool in kind.pools}
             found += more
         return found, again
 

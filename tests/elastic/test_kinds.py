@@ -54,6 +54,16 @@ def test_where_the_smallest_pool_has_its_most_the_next_grows(starts, node):
     assert starts(work(4), nodes=full) == {"big": 1}
 
 
+def test_work_that_a_full_pool_alone_could_run_grows_no_other(starts, node):
+    full = [node(f"wn-{n}", slots=2, busy=2) for n in range(4)]
+    tied = work(20, pools={"wn"})
+    assert starts(tied, nodes=full) == {}
+    assert starts(tied, work(1), nodes=full) == {"big": 1}
+    # As long as the pool grows, what is on its way there is shared.
+    assert starts(tied, work(1), nodes=full[:1]) == {"wn": 3, "big": 1}
+    assert starts(work(3, pools={"wn"}), work(1)) == {"wn": 2}
+
+
 def test_a_sick_node_takes_no_other_nodes_place(starts, node):
     sick = [node(f"wn-{n}", slots=2, state=NodeState.ASIDE) for n in range(4)]
     assert starts(work(4), nodes=sick) == {"wn": 2}

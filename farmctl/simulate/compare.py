@@ -28,8 +28,7 @@ class Run:
 
     `price` is the price of waiting that the policy was made for, None for the rules of
     others, which know none. `course` has time, demand and what is ready; `waits` has
-    seconds
-    and how many tasks waited so long.
+    seconds and how many tasks waited so long.
     """
 
     measures: Measures

@@ -165,9 +165,9 @@ def _fill_arrivals(arrivals: Arrivals, value: Value) -> None:
     arrivals.size_counts = dict(Counter(arrivals.sizes))
 
 
-def _owner(owner: Owner | None, runs: tuple[float, float] | None) -> list[Any]:
-    """Return [last two runs, heard, bins with bursts or exposure, sizes]."""
-    last = [] if runs is None else [_short(runs[0]), _short(runs[1])]
+def _owner(owner: Owner | None, runs: "deque[float] | None") -> list[Any]:
+    """Return [recent runs, heard, bins with bursts or exposure, sizes]."""
+    last = [_short(seconds) for seconds in runs or ()]
     if owner is None:
         return [last]
     bins: list[float] = []
@@ -183,8 +183,7 @@ def _fill_owner(
     arrivals: Arrivals, runtimes: Runtimes, name: str, entry: list[Any]
 ) -> None:
     if entry[0]:
-        first, second = _numbers(entry[0], 2)
-        runtimes.owners[name] = (first, second)
+        runtimes.heard(name, _numbers(entry[0]))
     if len(entry) == 1:
         return
     _, heard, bins, sizes = entry

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 
 from farmctl.elastic.ladder import could_run
 from farmctl.elastic.queueing import Slots, Task
-from farmctl.elastic.runtimes import Runtimes, outlived
+from farmctl.elastic.runtimes import Runtimes, place_of
 from farmctl.elastic.terms import Terms, Times
 from farmctl.model.sample import Drainer, NodeSample, NodeState, Sample, Waiting
+
+PLACES = (0.5, 0.9, 0.1, 0.7, 0.3)
+"""Places among an owner's runs: those of waiting jobs, as if there were five."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outl
     """Return `sample` sorted for deciding."""
     out = Outlook(now=sample.taken)
     _queue(out, sample.waiting, terms, runtimes)
-    now, guesses = sample.taken, dict[str, float]()
+    now = sample.taken
     for node in sample.nodes:
         state = node.state
         if state is NodeState.ASIDE or state is NodeState.ENDING:
@@ -75,10 +78,8 @@ def look(sample: Sample, terms: Terms, times: Times, runtimes: Runtimes) -> Outl
                 busy += work.slots
                 if taking:
                     if work.ends is None:
-                        guess = guesses.get(work.owner)
-                        if guess is None:
-                            guess = guesses[work.owner] = runtimes.guess(work.owner)
-                        left = outlived(guess, now - work.began)
+                        place = place_of(work.job)
+                        left = runtimes.on(work.owner, now - work.began, place)
                     else:
                         left = max(work.ends - now, 1.0)
                     out.freeing.append((left, work.slots))
@@ -159,7 +160,20 @@ def _queue(
         if out.oldest is None or piece.since < out.oldest:
             out.oldest = piece.since
         runs = runtimes.guess(piece.owner) if piece.runs is None else piece.runs
-        key = (piece.owner, runs)
-        tasks[key] = tasks.get(key, 0) + slots
         out.ends[piece.owner] = max(out.ends.get(piece.owner, 0.0), terms.boot + runs)
+        for count, seconds in _spread(piece, runtimes):
+            key = (piece.owner, seconds)
+            tasks[key] = tasks.get(key, 0) + piece.slots * count
     out.tasks = [(slots, runs) for (_, runs), slots in tasks.items()]
+
+
+def _spread(piece: Waiting, runtimes: Runtimes) -> list[tuple[int, float]]:
+    """Return how many of the jobs of a piece run for how long, as its owner's did."""
+    if piece.runs is not None:
+        return [(piece.count, piece.runs)]
+    each, more = divmod(piece.count, len(PLACES))
+    return [
+        (count, runtimes.on(piece.owner, 0.0, place))
+        for at, place in enumerate(PLACES)
+        if (count := each + (at < more))
+    ]

@@ -170,6 +170,23 @@ def test_short_work_waits_for_slots_that_free_up_when_waiting_is_cheap(
     assert "4 slots of work wait" in keep.because
 
 
+def test_owners_who_mix_minutes_and_days_are_waited_for_by_how_often_each_comes(
+    scaler, sample, node
+):
+    day, working = 86_400.0, [node(f"wn-{at}", busy=4) for at in range(5)]
+
+    def decided(*runs):
+        core = scaler(price=1.0)
+        for seconds in runs:
+            core.runtimes.ended("ann", seconds)
+        (found,) = core.decide(sample(1, *working, waiting=4)).decisions
+        return type(found)
+
+    # Of twenty slots, most are free in a minute; and of these four, few in a day.
+    assert decided(*[60.0] * 18, day, day) is Keep
+    assert decided(*[day] * 18, 60.0, 60.0) is Start
+
+
 def boots(core, sample, node, *took):
     """Let nodes boot one after the other, each in so many seconds."""
     for at, seconds in enumerate(took):

@@ -3,7 +3,7 @@ import pytest
 from farmctl.elastic.arrivals import Arrivals, age_bin
 from farmctl.elastic.ladder import BaseLoad, shape
 from farmctl.elastic.queueing import coarse, waiting
-from farmctl.elastic.runtimes import Runtimes
+from farmctl.elastic.runtimes import Runtimes, place_of
 from farmctl.elastic.terms import PRICE, Pool, Times
 from farmctl.elastic.worth import worth
 
@@ -83,6 +83,35 @@ def test_work_is_guessed_by_the_last_two_runs_and_outlives_its_guess_by_doubling
     assert runtimes.guess("bob") == 300
     assert runtimes.left("ann", 50) == 150
     assert runtimes.left("ann", 500) == 500
+
+
+def test_each_piece_of_work_ends_as_the_run_at_its_place_among_its_owners():
+    runtimes = Runtimes()
+    for seconds in (400.0, 100.0, 300.0, 200.0):
+        runtimes.ended("ann", seconds)
+    places = (0.1, 0.3, 0.6, 0.9)
+    assert [runtimes.on("ann", 0, place) for place in places] == [100, 200, 300, 400]
+    # Those that still run after 250 s are of the longer half.
+    assert [runtimes.on("ann", 250, place) for place in places] == [50, 50, 150, 150]
+    # Those that outlive all go on: half of them for less than as long again.
+    assert runtimes.on("ann", 500, 0.5) == 500
+    assert runtimes.on("ann", 500, 0.999) == 4500
+
+
+def test_owners_of_few_runs_are_taken_to_be_like_all_others():
+    runtimes = Runtimes(prior=50.0)
+    assert {runtimes.on("ann", 0, place) for place in (0.0, 0.99)} == {50.0}
+    for seconds in (10.0, 20.0, 30.0, 40.0, 50.0):
+        runtimes.ended("bob", seconds)
+    runtimes.ended("ann", 1000.0)
+    assert runtimes.on("ann", 0, 0.99) == 1000
+    assert runtimes.on("ann", 0, 0.0) == 20
+
+
+def test_a_job_keeps_its_place_and_the_places_of_many_are_spread_evenly():
+    places = sorted(place_of(f"{number}_1") for number in range(1000))
+    assert place_of("7_1") == place_of("7_1")
+    assert all(abs(place - at / 1000) < 0.05 for at, place in enumerate(places))
 
 
 def test_a_day_is_no_proof_of_base_load():

@@ -32,6 +32,10 @@ def test_what_was_learned_survives_json(taught, scaler):
     assert again.runtimes.guess("u1") == pytest.approx(
         taught.runtimes.guess("u1"), rel=1e-3
     )
+    for place in (0.0, 0.5, 0.99):
+        assert again.runtimes.on("u1", 9, place) == pytest.approx(
+            taught.runtimes.on("u1", 9, place), rel=1e-3
+        )
     assert again.learned.times().boot == pytest.approx(
         taught.learned.times().boot, rel=1e-3
     )
@@ -72,6 +76,14 @@ def test_one_crooked_part_spoils_the_whole(part, taught, scaler):
     core = scaler()
     assert not core.recall(value)
     assert core.remember() == scaler().remember()
+
+
+def test_the_last_two_runs_that_an_earlier_version_wrote_are_taken_up(taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    value["owners"]["u1"][0] = [60, 120]
+    core = scaler()
+    assert core.recall(value)
+    assert core.runtimes.guess("u1") == 90
 
 
 def test_times_that_an_earlier_version_wrote_count_as_settled(taught, scaler):

@@ -20,6 +20,9 @@ RECENT = 101
 RUNS = 20
 """Runs of one owner that are remembered."""
 
+FADE = 0.5 ** (1 / 5)
+"""What a run weighs against the next one: those of another campaign are soon past."""
+
 FEW = 4
 """Runs of an owner below which those of all owners fill up."""
 
@@ -36,7 +39,7 @@ class Runtimes:
         self.owners: dict[str, deque[float]] = {}
         self.all: deque[float] = deque(maxlen=RECENT)
         self._ordered: list[float] | None = None
-        self._spreads: dict[str, list[float]] = {}
+        self._spreads: dict[str, tuple[list[float], list[float]]] = {}
 
     def ended(self, owner: str, seconds: float) -> None:
         """Note that work of this owner ended after so many seconds."""
@@ -69,23 +72,29 @@ class Runtimes:
             elapsed: seconds that it ran so far.
             place: its place among those of its age, from 0, which ends first, to 1.
         """
-        runs = self._spread(owner)
+        runs, shares = self._spread(owner)
         ended = bisect_right(runs, elapsed)
         if ended < len(runs):
-            return runs[ended + int(place * (len(runs) - ended))] - elapsed
+            gone = shares[ended - 1] if ended else 0.0
+            at = bisect_right(shares, gone + place * (shares[-1] - gone))
+            return runs[min(at, len(runs) - 1)] - elapsed
         return max(elapsed, 1.0) * min(1 / (1 - place) - 1, LONGEST)
 
-    def _spread(self, owner: str) -> list[float]:
-        """Return the owner's recent runs, rising; too few are filled up from all."""
+    def _spread(self, owner: str) -> tuple[list[float], list[float]]:
+        """Return the owner's recent runs, rising, and what they weigh up to each."""
         found = self._spreads.get(owner)
         if found is None:
-            runs = [*self.owners.get(owner, ())]
+            last = self.owners.get(owner, ())
+            runs = [(run, FADE**age) for age, run in enumerate(reversed(last))]
             lack = FEW - len(runs)
             if lack > 0:
                 every = self._all_ordered()
                 step = len(every) / lack
-                runs += [every[int((at + 0.5) * step)] for at in range(lack)]
-            found = sorted(runs)
+                weight = FADE ** len(runs)
+                runs += [(every[int((at + 0.5) * step)], weight) for at in range(lack)]
+            runs.sort()
+            weights = accumulate(weight for _, weight in runs)
+            found = [run for run, _ in runs], [*weights]
             if lack <= 0:
                 self._spreads[owner] = found
         return found

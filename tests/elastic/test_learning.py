@@ -93,9 +93,13 @@ def test_each_piece_of_work_ends_as_the_run_at_its_place_among_its_owners():
     assert [runtimes.on("ann", 0, place) for place in places] == [100, 200, 300, 400]
     # Those that still run after 250 s are of the longer half.
     assert [runtimes.on("ann", 250, place) for place in places] == [50, 50, 150, 150]
+    # What ran last weighs most: five runs later, half.
+    for seconds in (1000.0, 2000.0, 3000.0, 4000.0, 5000.0):
+        runtimes.ended("ann", seconds)
+    assert runtimes.on("ann", 0, 0.29) == 400 < runtimes.on("ann", 0, 0.31) == 1000
     # Those that outlive all go on: half of them for less than as long again.
-    assert runtimes.on("ann", 500, 0.5) == 500
-    assert runtimes.on("ann", 500, 0.999) == 4500
+    assert runtimes.on("ann", 6000, 0.5) == 6000
+    assert runtimes.on("ann", 6000, 0.999) == 54_000
 
 
 def test_owners_of_few_runs_are_taken_to_be_like_all_others():

@@ -65,7 +65,7 @@ def test_a_node_apart_counts_as_nothing_and_another_is_made(world, farm):
     apart = workers(world, farm)[1]
     outcome = tended(world, farm, sizes={"wn": 3}, apart=frozenset({apart.id}))
     assert outcome.complete, outcome
-    assert sorted(workers(world, farm)) == [1, 2, 3, 4]
+    assert sorted(workers(world, farm)) == [1, 2, 3, 4], outcome
     assert workers(world, farm)[1].id == apart.id
 
 

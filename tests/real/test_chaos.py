@@ -167,6 +167,7 @@ def test_a_dead_daemons_farm_is_taken_over_and_a_killed_workers_jobs_run_again(
     owner = served.owner()
     others = [each for each in served.daemons if each is not owner]
     served.kill(owner)
+    killed_at = time.time()
     os.kill(served.cloud.node(vm), signal.SIGKILL)
     before = served.said_by(*others)
     queue.submit((8, 2, "-n1 --mem=200"))
@@ -176,8 +177,9 @@ def test_a_dead_daemons_farm_is_taken_over_and_a_killed_workers_jobs_run_again(
     def taken_over():
         # The work may be done by then, and nothing is left to be said of it.
         kept = kept_by(served.look().documents).get("f")
-        by_other = kept is not None and kept.pid in pids
-        return by_other or served.said_by(*others) != before
+        by_other = kept is not None and kept.pid in pids and kept.load is not None
+        seen = by_other and kept.load.truth > killed_at
+        return seen or served.said_by(*others) != before
 
     until(taken_over, served, seconds=60, what="the other daemon has the farm")
     print(f"taken over {time.monotonic() - moment:.0f} s after the kill")

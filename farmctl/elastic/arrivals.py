@@ -7,6 +7,7 @@ exposure, from counts; rare combinations are shrunk to the more common ones. Own
 have been silent for long are one crowd. `forecast` gives the rates that `worth` prices.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,33 +15,32 @@ from math import inf
 
 HOUR = 3600.0
 FIRST = 15.0
-BINS = 14
-SILENT = FIRST * 2 ** (BINS - 2)
+BINS = 26
+SILENT = FIRST * 2 ** ((BINS - 2) / 2)
 """Seconds after which an owner is one of the crowd (17 h)."""
 
-OWNER_WEIGHT = 2.0
+OWNER_WEIGHT = 1.0
 """Bursts of an owner that weigh as much as what all owners do at this age."""
 
 HOUR_WEIGHT = 20.0
 """Bursts in an hour of the week that weigh as much as that hour on all days."""
 
-RECALLED = 8
+RECALLED = 32
 """Bursts of one owner of which the sizes are remembered."""
 
-FADE = 0.75
+FADE = 0.93
 """What an earlier burst of an owner weighs against the next later one."""
 
 FORGET = 400
 """Bursts of which the sizes are remembered."""
 
-EDGES = tuple(FIRST * 2**step for step in range(BINS - 1))
+EDGES = tuple(FIRST * 2 ** (step / 2) for step in range(BINS - 1))
+"""Where the bins of ages end: below 15 s, then two to each doubling."""
 
 
 def age_bin(age: float) -> int:
-    """Return the bin of an age in seconds: below 15 s, then doubling."""
-    if age < FIRST:
-        return 0
-    return min(BINS - 1, int(age / FIRST).bit_length())
+    """Return the bin of an age in seconds."""
+    return bisect_right(EDGES, age)
 
 
 @dataclass(slots=True)
@@ -202,11 +202,9 @@ class Arrivals:
             any_size = crowd
             for age, end, owner, rates in known:
                 if middle < end:
-                    at = int((age + middle) / FIRST).bit_length()
-                    rate = shared[at if at < BINS else -1]
+                    rate = shared[age_bin(age + middle)]
                 else:
-                    at = int((middle - max(end, -age)) / FIRST).bit_length()
-                    rate = rates[at if at < BINS else -1]
+                    rate = rates[age_bin(middle - max(end, -age))]
                 any_size += rate * owner.rest
                 for size, share in owner.mix:
                     by_size[size] = by_size.get(size, 0.0) + rate * share

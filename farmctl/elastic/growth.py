@@ -40,7 +40,8 @@ def wanted(
     price: float,
     times: Times,
     ready_in: float,
-    foretells: bool,
+    foretells: int = 0,
+    trust: float = 1 / TWICE,
     beside: float = 1.0,
 ) -> Growth:
     """Return how many nodes more would pay.
@@ -60,7 +61,8 @@ def wanted(
         price: Of waiting.
         times: Measured times.
         ready_in: Seconds until a new node takes work.
-        foretells: Whether nodes may be started for work that is only expected.
+        foretells: How many nodes may be started for work that is only expected.
+        trust: What the worth of such a node counts (`Foretold`).
         beside: What a start costs, as a multiple of its boot and stop (`Beside`).
     """
     need = max(0, -(-(out.queued - out.coming) // slots))
@@ -74,7 +76,7 @@ def wanted(
         )
     most = need
     if foretells:
-        most += -(-max(arrivals.sizes, default=0) // slots)
+        most += min(foretells, -(-max(arrivals.sizes, default=0) // slots))
     freeing = coarse(out.freeing + out.boots, ENTRIES)
     freeing += [(0.0, node.slots) for node in out.idle]
     trusted = arrivals.bursts >= PROOF
@@ -86,7 +88,7 @@ def wanted(
         if count < need and not patient:
             return inf
         waited, after = waiting([*freeing, (ready_in, count * slots)], out.tasks)
-        saved, due = 0.0, lost * slots * (1 if count < need else TWICE)
+        saved, due = 0.0, lost * slots
         if count < need:
             if waited == inf:
                 return inf
@@ -108,7 +110,7 @@ def wanted(
                 boot=ready_in,
                 ready_in=ready_in,
             )
-        return saved + caught - due
+        return saved + caught * (1 if count < need else trust) - due
 
     low, high = 0, most
     while low < high:

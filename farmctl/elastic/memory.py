@@ -14,15 +14,27 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from farmctl.elastic.arrivals import BINS, FORGET, RECALLED, Arrivals, Owner, recall
+from farmctl.elastic.arrivals import (
+    BINS,
+    EDGES,
+    FORGET,
+    RECALLED,
+    Arrivals,
+    Owner,
+    recall,
+)
 from farmctl.elastic.beside import Beside
-from farmctl.elastic.foretold import Foretold
+from farmctl.elastic.foretold import Foretold, within
 from farmctl.elastic.ladder import WEEK_HOURS, BaseLoad
 from farmctl.elastic.learned import SETTLED, Kind, Learned, Mean
 from farmctl.elastic.limits import Spending
 from farmctl.elastic.runtimes import RECENT, Runtimes
 
-VERSION = 1
+VERSION = 2
+
+COARSE = 1
+"""The version before: bins of ages twice as wide, and no trust in the forecast."""
+
 LARGEST = 16 * 1024
 """Bytes of the value as compact JSON, at most."""
 
@@ -61,7 +73,7 @@ def saved(parts: Parts) -> Value:
         "times": _times(parts.learned),
         "base": [base.hour, base.low, *base.lows],
         "spent": [parts.spending.day, _short(parts.spending.hours)],
-        "foretold": [_short(parts.foretold.score), _short(parts.foretold.upto, 9)],
+        "foretold": [_short(parts.foretold.level), _short(parts.foretold.upto, 9)],
         "beside": [
             _short(parts.beside.free),
             _short(parts.beside.slots),
@@ -92,12 +104,15 @@ def restored(value: object, parts: Parts) -> bool:
     Return whether the value could be used; if not, some parts may be half filled and
     are to be thrown away.
     """
-    if not isinstance(value, Mapping) or value.get("version") != VERSION:
+    if not isinstance(value, Mapping):
+        return False
+    coarse = value.get("version") == COARSE
+    if not coarse and value.get("version") != VERSION:
         return False
     arrivals, runtimes, learned = parts.arrivals, parts.runtimes, parts.learned
     base, spending = parts.base, parts.spending
     try:
-        _fill_arrivals(arrivals, value["arrivals"])
+        _fill_arrivals(arrivals, value["arrivals"], coarse=coarse)
         runtimes.all = deque(_numbers(value["runs"]), maxlen=RECENT)
         for key, table in _tables(learned).items():
             for image, hypervisor_class, seconds, *count in value["times"][key]:
@@ -115,15 +130,15 @@ def restored(value: object, parts: Parts) -> bool:
         base.low, base.lows = _count(low), deque(map(_count, lows), maxlen=WEEK_HOURS)
         day, hours = value["spent"]
         spending.day, spending.hours = int(day), _number(hours)
-        score, upto = value["foretold"]
-        parts.foretold.score = _signed(score)
-        parts.foretold.upto = _number(upto)
+        level, upto = map(_signed, value["foretold"])
+        if not coarse:
+            parts.foretold.level, parts.foretold.upto = within(level), upto
         # What an earlier farmctl wrote has none.
         free, slots, seen = _numbers(value.get("beside", [0, 0, 0]), 3)
         parts.beside.free, parts.beside.slots, parts.beside.upto = free, slots, seen
         for name, entry in value["owners"].items():
-            _fill_owner(arrivals, runtimes, str(name), entry)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            _fill_owner(arrivals, runtimes, str(name), entry, coarse=coarse)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return False
     return True
 
@@ -145,14 +160,14 @@ def _arrivals(arrivals: Arrivals) -> Value:
     }
 
 
-def _fill_arrivals(arrivals: Arrivals, value: Value) -> None:
+def _fill_arrivals(arrivals: Arrivals, value: Value, *, coarse: bool) -> None:
     arrivals.seen = _number(value["seen"])
     since = value["since"]
     arrivals.crowd_since = None if since is None else _number(since)
     arrivals.crowd_events = _number(value["crowd"])
     arrivals.bursts = _count(value["bursts"])
-    arrivals.events = [_numbers(row, BINS) for row in _two(value["events"])]
-    arrivals.exposed = [_numbers(row, BINS) for row in _two(value["exposed"])]
+    arrivals.events = [_bins(row, coarse=coarse) for row in _two(value["events"])]
+    arrivals.exposed = [_bins(row, coarse=coarse) for row in _two(value["exposed"])]
     arrivals.hours = _numbers(value["hours"], HOURS)
     arrivals.expected = _numbers(value["expected"], HOURS)
     arrivals.days = _numbers(value["days"], PARTS)
@@ -180,7 +195,12 @@ def _owner(owner: Owner | None, runs: "deque[float] | None") -> list[Any]:
 
 
 def _fill_owner(
-    arrivals: Arrivals, runtimes: Runtimes, name: str, entry: list[Any]
+    arrivals: Arrivals,
+    runtimes: Runtimes,
+    name: str,
+    entry: list[Any],
+    *,
+    coarse: bool,
 ) -> None:
     if entry[0]:
         runtimes.heard(name, _numbers(entry[0]))
@@ -188,10 +208,14 @@ def _fill_owner(
         return
     _, heard, bins, sizes = entry
     owner = Owner(_number(heard), _number(heard))
+    count = BINS // 2 + 1 if coarse else BINS
+    bursts, exposed = [0.0] * count, [0.0] * count
     for at in range(0, len(bins), 3):
         place = _count(bins[at])
-        owner.bursts[place] = _number(bins[at + 1])
-        owner.exposed[place] = _number(bins[at + 2])
+        bursts[place] = _number(bins[at + 1])
+        exposed[place] = _number(bins[at + 2])
+    owner.bursts = _bins(bursts, coarse=coarse)
+    owner.exposed = _bins(exposed, coarse=coarse)
     for size in sizes[-RECALLED:]:
         recall(owner, _count(size))
     arrivals.owners[name] = arrivals.recent[name] = owner
@@ -239,6 +263,20 @@ def _pairs(flat: list[int]) -> list[tuple[int, int]]:
     if len(flat) % 2:
         raise ValueError("an odd number of sizes and lengths")
     return [pair for at, pair in enumerate(pairwise(flat)) if at % 2 == 0]
+
+
+def _bins(row: list[Any], *, coarse: bool) -> list[float]:
+    """Return what each bin of ages has; a coarse one is shared by its two halves."""
+    if not coarse:
+        return _numbers(row, BINS)
+    first, *wide, last = _numbers(row, BINS // 2 + 1)
+    fine = [first]
+    for amount, low, middle, high in zip(
+        wide, EDGES[:-1:2], EDGES[1::2], EDGES[2::2], strict=True
+    ):
+        share = (middle - low) / (high - low)
+        fine += [amount * share, amount * (1 - share)]
+    return [*fine, last]
 
 
 def _two(rows: list[Any]) -> list[Any]:

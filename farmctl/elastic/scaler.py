@@ -184,7 +184,8 @@ class Scaler:
             price=terms.price,
             times=times,
             ready_in=ready_in,
-            foretells=foretells,
+            foretells=self.foretold.more if foretells else 0,
+            trust=self.foretold.trust,
             beside=self.beside.factor(times, pool.slots),
         )
         count, because = growth.count, growth.because
@@ -213,7 +214,8 @@ class Scaler:
             out.now,
             woken[queued:],
             max(0, rest - max(0, queued - len(woken))),
-            saves=terms.price * ready_in,
+            price=terms.price,
+            boot=ready_in,
             lost=ready_in + times.stop,
         )
         return found, again
@@ -246,11 +248,12 @@ class Scaler:
             return found, again
         kept, pays = self._kept(out, idle, times)
         parks = self._parks(out, times)
+        unknown = PROOF / (PROOF + self.arrivals.bursts)
         for place, node in enumerate(idle):
             assert node.idle_since is not None
             age = out.now - node.idle_since
             hold = self._even(times, parks=parks)
-            sure = hold * PROOF / (PROOF + self.arrivals.bursts)
+            sure = hold * unknown * unknown
             if place < kept and age < TWICE * hold:
                 until = out.now + max(times.boot / 10, min(age / 4, pays))
                 again = self._stays(node, until, again, "is worth more")
@@ -365,12 +368,9 @@ class Scaler:
         return spared / share if share > 0 else inf
 
     def _foretells(self, times: Times) -> bool:
-        """Tell whether a boot on forecast alone could ever pay, and has of late."""
+        """Tell whether a boot on forecast alone could ever pay."""
         saves, lost = self.terms.price * times.boot, times.boot + times.stop
-        if saves <= lost or self.arrivals.bursts < PROOF:
-            return False
-        widest = max(pool.slots for pool in self.terms.pools)
-        return self.foretold.pays(PROOF * lost * widest)
+        return saves > lost and self.arrivals.bursts >= PROOF
 
     def _parks(self, out: Outlook, times: Times, pool: str = "") -> bool:
         if times.resume >= times.boot:

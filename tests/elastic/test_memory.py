@@ -27,7 +27,7 @@ def test_what_was_learned_survives_json(taught, scaler):
     again = scaler()
     assert again.recall(value)
     assert again.remember() == value
-    assert value["version"] == 1
+    assert value["version"] == 2
     assert again.arrivals.bursts == taught.arrivals.bursts > 100
     assert again.runtimes.guess("u1") == pytest.approx(
         taught.runtimes.guess("u1"), rel=1e-3
@@ -58,7 +58,7 @@ def test_the_value_stays_small_however_many_owners_there_are(scaler, sample, nod
 
 @pytest.mark.parametrize(
     "crooked",
-    [None, 7, [], {}, {"version": 2}, {"version": 1}, {"version": 1, "arrivals": 3}],
+    [None, 7, [], {}, {"version": 3}, {"version": 2}, {"version": 2, "arrivals": 3}],
 )
 def test_a_value_that_cannot_be_used_means_to_begin_anew(crooked, scaler):
     core = scaler()
@@ -78,12 +78,45 @@ def test_one_crooked_part_spoils_the_whole(part, taught, scaler):
     assert core.remember() == scaler().remember()
 
 
+def test_a_bin_of_ages_that_there_is_not_spoils_the_whole(taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    name = next(name for name, entry in value["owners"].items() if len(entry) > 1)
+    value["owners"][name][2] = [26, 1, 1]
+    core = scaler()
+    assert not core.recall(value)
+    assert core.remember() == scaler().remember()
+
+
 def test_the_last_two_runs_that_an_earlier_version_wrote_are_taken_up(taught, scaler):
     value = json.loads(json.dumps(taught.remember()))
     value["owners"]["u1"][0] = [60, 120]
     core = scaler()
     assert core.recall(value)
     assert core.runtimes.guess("u1") == 90
+
+
+def test_what_the_version_before_learned_of_ages_is_taken_up(taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    value["version"], value["foretold"] = 1, [-5000, 9]
+    coarse = [5, *range(10, 22), 7]
+    value["arrivals"]["events"] = value["arrivals"]["exposed"] = [coarse, coarse]
+    name = next(name for name, entry in value["owners"].items() if len(entry) > 1)
+    value["owners"] = {name: value["owners"][name]}
+    value["owners"][name][2] = [0, 3, 8, 2, 10, 300, 13, 1, 50]
+    core = scaler()
+    assert core.recall(value)
+    assert core.foretold.trust == pytest.approx(0.5)
+    for row in (*core.arrivals.events, *core.arrivals.exposed):
+        assert (row[0], row[-1]) == (5, 7)
+        assert [
+            one + two for one, two in zip(row[1:-1:2], row[2:-1:2], strict=True)
+        ] == (pytest.approx(coarse[1:-1]))
+        # The rates stay: each half has of both what its length is of the whole.
+        assert row[1] / row[2] == pytest.approx(2**-0.5)
+    owner = core.arrivals.owners[name]
+    assert sum(owner.bursts) == pytest.approx(3 + 10 + 1)
+    assert (owner.exposed[0], owner.exposed[-1]) == (8, 50)
+    assert owner.exposed[3] + owner.exposed[4] == pytest.approx(300)
 
 
 def test_times_that_an_earlier_version_wrote_count_as_settled(taught, scaler):

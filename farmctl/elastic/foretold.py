@@ -74,7 +74,8 @@ class Foretold:
     @property
     def more(self) -> int:
         """How many nodes more may be started on forecast before others have paid."""
-        return max(0, ceil(TWICE * self.trust) - len(self._due))
+        out = len(self._due) + (self._owed[0] if self._owed else 0)
+        return max(0, ceil(TWICE * self.trust) - out)
 
     def expect(
         self,
@@ -125,6 +126,7 @@ class Foretold:
             self.level = within(self.level + step)
 
     def _name(self, sample: Sample) -> None:
+        """Find the nodes that were asked for; forget those that never came."""
         if self._owed is None:
             return
         count, due = self._owed
@@ -138,7 +140,7 @@ class Foretold:
         ]
         for at, node in enumerate(new[::-1][:count]):
             self._due[node.name] = replace(due, last=not at, slots=node.slots)
-        if new:
+        if new or sample.taken > due.since + due.boot:
             self._owed = None
 
 

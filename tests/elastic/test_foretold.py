@@ -100,6 +100,16 @@ def test_a_node_that_never_joins_has_lost(started, moved, sample):
     assert moved() == about(-4 * 330)
 
 
+def test_what_was_asked_for_counts_until_it_should_have_come(sample, expect):
+    accounts = Foretold()
+    expect(accounts, started=1)
+    assert accounts.more == 0
+    accounts.see(sample(299.0))
+    assert accounts.more == 0
+    accounts.see(sample(301.0))
+    assert accounts.more == 1
+
+
 def test_only_the_last_node_of_a_start_moves_the_trust(sample, node, expect):
     accounts = Foretold()
     expect(accounts, started=2)

@@ -19,16 +19,16 @@ BINS = 26
 SILENT = FIRST * 2 ** ((BINS - 2) / 2)
 """Seconds after which an owner is one of the crowd (17 h)."""
 
-OWNER_WEIGHT = 1.0
+OWNER_WEIGHT = 2.0
 """Bursts of an owner that weigh as much as what all owners do at this age."""
 
 HOUR_WEIGHT = 20.0
 """Bursts in an hour of the week that weigh as much as that hour on all days."""
 
-RECALLED = 32
+RECALLED = 16
 """Bursts of one owner of which the sizes are remembered."""
 
-FADE = 0.93
+FADE = 0.87
 """What an earlier burst of an owner weighs against the next later one."""
 
 FORGET = 400

@@ -26,12 +26,12 @@ POINTS = ((-sqrt(3.0), 1 / 6), (0.0, 2 / 3), (sqrt(3.0), 1 / 6))
 
 
 def spans(first: float, reach: float) -> list[float]:
-    """Return the lengths of a forecast's steps, each half as long as all before it."""
+    """Return the lengths of a forecast's steps, each as long as all before it."""
     steps = [first]
     total = first
     while total < reach:
-        steps.append(total / 2)
-        total += total / 2
+        steps.append(total)
+        total += total
     return steps
 
 

@@ -525,7 +525,10 @@ def test_a_node_that_outlives_its_keeper_is_ended_before_another_has_its_disk(
     nodes.act(vm, "poweroff-hard", "POWEROFF")
     nodes.act(vm, "resume", "RUNNING")
     deaf, keeper = nodes.cloud.node(vm), nodes.cloud.node("fabric")
-    until(lambda: "while :" in Path(f"/proc/{deaf}/cmdline").read_text())
+    # Not before setpriv, which names the same script, has done its work.
+    until(lambda: Path(f"/proc/{deaf}/cmdline").read_text().startswith("sh\0-c\0while"))
+    # It would end its nodes itself if it saw the server go: both die at once.
+    os.kill(keeper, signal.SIGSTOP)
     os.kill(nodes.cloud.pid, signal.SIGKILL)
     os.kill(keeper, signal.SIGKILL)
     until(lambda: not Path(f"/proc/{keeper}").exists())

@@ -40,9 +40,9 @@ def wanted(
     price: float,
     times: Times,
     ready_in: float,
-    foretells: int = 0,
-    trust: float = 1 / TWICE,
-    beside: float = 1.0,
+    foretells: int,
+    trust: float,
+    beside: float,
 ) -> Growth:
     """Return how many nodes more would pay.
 

@@ -130,9 +130,10 @@ def restored(value: object, parts: Parts) -> bool:
         base.low, base.lows = _count(low), deque(map(_count, lows), maxlen=WEEK_HOURS)
         day, hours = value["spent"]
         spending.day, spending.hours = int(day), _number(hours)
-        level, upto = map(_signed, value["foretold"])
+        level, upto = value["foretold"]
         if not coarse:
-            parts.foretold.level, parts.foretold.upto = within(level), upto
+            parts.foretold.level = within(_signed(level))
+            parts.foretold.upto = _number(upto)
         # What an earlier farmctl wrote has none.
         free, slots, seen = _numbers(value.get("beside", [0, 0, 0]), 3)
         parts.beside.free, parts.beside.slots, parts.beside.upto = free, slots, seen

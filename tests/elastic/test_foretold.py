@@ -143,3 +143,15 @@ def test_what_was_learned_fades(started, sample, node, expect):
     expect(started, 900.0, ["wn-2"])
     started.see(sample(900.0 + 604_800, node("wn-2", state=NodeState.BOOTING)))
     assert started.level - first == pytest.approx(lost / 2.71828, rel=1e-2)
+
+
+def test_a_loss_fades_while_no_node_is_out_so_that_it_is_tried_again(
+    started, sample, node
+):
+    first = started.level
+    started.see(sample(900.0, node("wn-1", joined=300.0, now=900.0)))
+    started.see(sample(900.0, node("wn-1", joined=300.0, state=NodeState.DRAINING)))
+    lost = started.level - first
+    assert lost < -0.1
+    started.see(sample(900.0 + 604_800))
+    assert started.level - first == pytest.approx(lost / 2.71828, rel=1e-2)

@@ -1,26 +1,32 @@
 """What nodes cost beside their work: free slots that one long job holds.
 
 A node that is started for work of now stays until the longest job that it ever gets has
-ended. On batch farms its free slots cost many times its boot. What those that have gone
-cost is measured here, as a multiple of their boots and stops; `growth` weighs it where
-work may as well wait. Nodes that never go are none that a decision could spare.
+ended. On batch farms its free slots cost many times its boot. How many there would be
+if nothing came beside its first work is guessed from how that work's owners' runs are
+spread; how many there were is measured when it has gone. `growth` weighs the guess by
+the measured share of it where work may as well wait. Nodes that never go are none that
+a decision could spare.
 """
 
 from dataclasses import dataclass
 from math import exp
 
-from farmctl.elastic.foretold import WEEK
-from farmctl.elastic.terms import PROOF, TWICE, Times
+from farmctl.elastic.runtimes import Runtimes, place_of
+from farmctl.elastic.terms import PROOF, WEEK, Times
 from farmctl.model.sample import NodeSample, NodeState, Sample
 
 
 @dataclass(slots=True)
 class _Life:
-    """A node as it was seen last, since when, and its free slot-seconds until then."""
+    """A node as it was seen last, and since when.
+
+    `free`: slot-seconds beside work until then. `guessed`: what these were to be.
+    """
 
     node: NodeSample
     since: float
     free: float = 0.0
+    guessed: float | None = None
 
 
 class Beside:
@@ -29,11 +35,11 @@ class Beside:
     def __init__(self) -> None:
         """Begin with no node known."""
         self.free = 0.0
-        self.slots = 0.0
+        self.guessed = 0.0
         self.upto = 0.0
         self._lives: dict[str, _Life] = {}
 
-    def see(self, sample: Sample) -> None:
+    def see(self, sample: Sample, runtimes: Runtimes) -> None:
         """Count what the nodes of the last sample had free beside work until now."""
         now, lives = sample.taken, self._lives
         for node in sample.nodes:
@@ -44,29 +50,37 @@ class Beside:
             elif life.node is not node:
                 life.free += _free(life.node) * max(0.0, now - life.since)
                 life.node, life.since = node, now
+                if life.guessed is None and node.work:
+                    life.guessed = _guess(node, runtimes)
         for name in lives.keys() - {node.name for node in sample.nodes}:
             self._gone(lives.pop(name), now)
 
-    def factor(self, times: Times, slots: int) -> float:
-        """Return what a start costs, as a multiple of the boot and stop alone.
+    def share(self, times: Times, slots: int) -> float:
+        """Return the slot-seconds that were free beside work for each guessed.
 
-        A quarter of what was measured counts: half of those free slots would be found
-        on other nodes otherwise, and a guess must pay twice. Some nodes must have gone
-        before it counts in full.
+        Some nodes must have gone before a guess counts in full.
         """
-        if slots <= 1:
-            return 1.0
-        turned = (self.slots + PROOF * slots) * (times.boot + times.stop)
-        return 1 + self.free / (TWICE * TWICE * turned)
+        unknown = PROOF * slots * (times.boot + times.stop)
+        return self.free / (self.guessed + unknown)
 
     def _gone(self, life: _Life, now: float) -> None:
-        if not life.node.joined:
+        if life.guessed is None:
             return
         fade = exp(-max(0.0, now - self.upto) / WEEK)
         self.free = self.free * fade + life.free
-        self.slots = self.slots * fade + life.node.slots
+        self.guessed = self.guessed * fade + life.guessed
         self.upto = now
 
 
 def _free(node: NodeSample) -> int:
     return node.slots - node.busy if node.busy else 0
+
+
+def _guess(node: NodeSample, runtimes: Runtimes) -> float:
+    """Return the slot-seconds that are free beside a node's first work."""
+    runs = [
+        (work.slots, runtimes.on(work.owner, 0.0, place_of(work.job)))
+        for work in node.work
+    ]
+    last = max(seconds for _, seconds in runs)
+    return node.slots * last - sum(slots * seconds for slots, seconds in runs)

@@ -13,11 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, exp, inf, log
 
-from farmctl.elastic.terms import TWICE
+from farmctl.elastic.terms import TWICE, WEEK
 from farmctl.model.sample import NodeSample, NodeState, Sample
-
-WEEK = 604_800.0
-"""Seconds in which what was learned fades to a third."""
 
 FIRST = -log(TWICE)
 """The logarithm of the trust at first: a guess must pay twice."""

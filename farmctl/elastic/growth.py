@@ -10,7 +10,7 @@ from math import inf
 
 from farmctl.elastic.arrivals import Arrivals, Step
 from farmctl.elastic.outlook import Outlook, free_at
-from farmctl.elastic.queueing import Slots, coarse, waiting
+from farmctl.elastic.queueing import Slots, beside, coarse, waiting
 from farmctl.elastic.terms import PROOF, TWICE, Times
 from farmctl.elastic.worth import middles, worth
 
@@ -42,7 +42,8 @@ def wanted(
     ready_in: float,
     foretells: int,
     trust: float,
-    beside: float,
+    stretch: float,
+    share: float,
 ) -> Growth:
     """Return how many nodes more would pay.
 
@@ -50,8 +51,9 @@ def wanted(
     nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
     that finds a slot soon enough anyway starts nothing. Such a schedule is a guess, so
     that the waiting which a node would save counts twice. What a node costs there is
-    its boot and the slots that nodes like it had free beside work; for these, work is
-    patient until it has waited as much as they cost.
+    its boot and half of what it will have free beside work (the other half would be
+    found on other nodes otherwise); for the latter, work is patient until it has waited
+    as much as that costs.
 
     Args:
         out: The sample, sorted.
@@ -63,7 +65,8 @@ def wanted(
         ready_in: Seconds until a new node takes work.
         foretells: How many nodes may be started for work that is only expected.
         trust: What the worth of such a node counts (`Foretold`).
-        beside: What a start costs, as a multiple of its boot and stop (`Beside`).
+        stretch: How much later slots become free than guessed (`Releases`).
+        share: Slots free beside work, for each that was guessed (`Beside`).
     """
     need = max(0, -(-(out.queued - out.coming) // slots))
     if not need and not foretells:
@@ -77,7 +80,9 @@ def wanted(
     most = need
     if foretells:
         most += min(foretells, -(-max(arrivals.sizes, default=0) // slots))
-    freeing = coarse(out.freeing + out.boots, ENTRIES)
+    later = stretch if patient else 1.0
+    freeing = [(left * later, many) for left, many in out.freeing]
+    freeing = coarse(freeing + out.boots, ENTRIES)
     freeing += [(0.0, node.slots) for node in out.idle]
     trusted = arrivals.bursts >= PROOF
     steps, stay = foresee() if trusted else ((), ())
@@ -95,7 +100,9 @@ def wanted(
             more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
             saved = TWICE * price * (waited - waiting(more, out.tasks)[0])
             borne = price * min(slots, out.queued) * out.waited / out.queued
-            due += max(0.0, due * (beside - 1) - borne)
+            first = min(slots, out.queued - out.coming - count * slots)
+            free = share * beside(out.tasks, first, slots) / TWICE
+            due += max(0.0, free - borne)
         caught = 0.0
         if trusted:
             caught, _ = worth(

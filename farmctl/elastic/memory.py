@@ -28,12 +28,16 @@ from farmctl.elastic.foretold import Foretold, within
 from farmctl.elastic.ladder import WEEK_HOURS, BaseLoad
 from farmctl.elastic.learned import SETTLED, Kind, Learned, Mean
 from farmctl.elastic.limits import Spending
+from farmctl.elastic.releases import Releases
 from farmctl.elastic.runtimes import RECENT, Runtimes
 
-VERSION = 2
+VERSION = 3
 
 COARSE = 1
-"""The version before: bins of ages twice as wide, and no trust in the forecast."""
+"""An early version: bins of ages twice as wide, and no trust in the forecast."""
+
+EARLIER = 2
+"""The version before: free slots beside work as a multiple of boots, not of a guess."""
 
 LARGEST = 16 * 1024
 """Bytes of the value as compact JSON, at most."""
@@ -61,6 +65,7 @@ class Parts:
     spending: Spending
     foretold: Foretold
     beside: Beside
+    releases: Releases
 
 
 def saved(parts: Parts) -> Value:
@@ -76,8 +81,13 @@ def saved(parts: Parts) -> Value:
         "foretold": [_short(parts.foretold.level), _short(parts.foretold.upto, 9)],
         "beside": [
             _short(parts.beside.free),
-            _short(parts.beside.slots),
+            _short(parts.beside.guessed),
             _short(parts.beside.upto, 9),
+        ],
+        "releases": [
+            _short(parts.releases.took),
+            _short(parts.releases.guessed),
+            _short(parts.releases.upto, 9),
         ],
         "owners": {},
     }
@@ -106,9 +116,10 @@ def restored(value: object, parts: Parts) -> bool:
     """
     if not isinstance(value, Mapping):
         return False
-    coarse = value.get("version") == COARSE
-    if not coarse and value.get("version") != VERSION:
+    version = value.get("version")
+    if version not in (COARSE, EARLIER, VERSION):
         return False
+    coarse = version == COARSE
     arrivals, runtimes, learned = parts.arrivals, parts.runtimes, parts.learned
     base, spending = parts.base, parts.spending
     try:
@@ -134,9 +145,12 @@ def restored(value: object, parts: Parts) -> bool:
         if not coarse:
             parts.foretold.level = within(_signed(level))
             parts.foretold.upto = _number(upto)
-        # What an earlier farmctl wrote has none.
-        free, slots, seen = _numbers(value.get("beside", [0, 0, 0]), 3)
-        parts.beside.free, parts.beside.slots, parts.beside.upto = free, slots, seen
+        if version == VERSION:
+            beside, releases = parts.beside, parts.releases
+            free, guessed, seen = _numbers(value["beside"], 3)
+            beside.free, beside.guessed, beside.upto = free, guessed, seen
+            took, guessed, seen = _numbers(value["releases"], 3)
+            releases.took, releases.guessed, releases.upto = took, guessed, seen
         for name, entry in value["owners"].items():
             _fill_owner(arrivals, runtimes, str(name), entry, coarse=coarse)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError):

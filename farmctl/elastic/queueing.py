@@ -38,6 +38,26 @@ def waiting(slots: Sequence[Slots], tasks: Sequence[Task]) -> tuple[float, list[
     return total, heap
 
 
+def beside(tasks: Sequence[Task], count: int, slots: int) -> float:
+    """Return the slot-seconds that a node has free until the last of its work ends.
+
+    Args:
+        tasks: What waits; the work of the node is any of it.
+        count: Slots of work that it gets, all at once, and nothing after these.
+        slots: Of the node.
+    """
+    total = sum(many for many, _ in tasks)
+    if not total or count <= 0:
+        return 0.0
+    last = mean = below = 0.0
+    for many, seconds in sorted(tasks, key=_seconds):
+        share = below + many / total
+        last += seconds * (share**count - below**count)
+        mean += seconds * many / total
+        below = share
+    return slots * last - count * mean
+
+
 def coarse(slots: Sequence[Slots], entries: int) -> list[Slots]:
     """Return at most about `entries` groups of slots, each at its mean time."""
     if len(slots) <= entries:
@@ -51,3 +71,7 @@ def coarse(slots: Sequence[Slots], entries: int) -> list[Slots]:
         mean = sum(free * count for free, count in group) / max(many, 1)
         merged.append((mean, many))
     return merged
+
+
+def _seconds(task: Task) -> float:
+    return task[1]

@@ -25,6 +25,7 @@ from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
 from farmctl.elastic.limits import Spending, Wish, bounded, full, roomy
 from farmctl.elastic.outlook import Outlook, calm, free_at, look
+from farmctl.elastic.releases import Releases
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
 from farmctl.elastic.undrains import taken_back
@@ -64,6 +65,7 @@ class Scaler:
         self.spending = Spending()
         self.foretold = Foretold()
         self.beside = Beside()
+        self.releases = Releases()
         self._foreseen: Foresight | None = None
         self._limits: dict[str, str] = {}
         self._stay: Stay | None = None
@@ -94,18 +96,18 @@ class Scaler:
         self._watch.see(sample)
         self.spending.see(sample)
         self.foretold.see(sample)
-        self.beside.see(sample)
+        self.beside.see(sample, self.runtimes)
         self._foreseen, self._limits, self._stay = None, {}, None
         times = self.learned.times()
         out = look(sample, self.terms, times, self.runtimes)
         self.base.see(out.now, out.demand)
+        self.releases.see(out, ended=self.runtimes.count, boot=times.boot)
         found: list[Decision] = []
         again = inf
         found += self._least(out, sample)
         if not found:
             found, again = self._more(out, sample, times)
-        growing = bool(found)
-        if not growing or not out.queued:
+        if not found or not out.queued:
             less, soon = self._shrink(out, times)
             found += less
             again = min(again, soon)
@@ -186,7 +188,8 @@ class Scaler:
             ready_in=ready_in,
             foretells=self.foretold.more if foretells else 0,
             trust=self.foretold.trust,
-            beside=self.beside.factor(times, pool.slots),
+            stretch=self.releases.stretch(times.boot),
+            share=self.beside.share(times, pool.slots),
         )
         count, because = growth.count, growth.because
         again = inf
@@ -328,6 +331,7 @@ class Scaler:
             spending=self.spending,
             foretold=self.foretold,
             beside=self.beside,
+            releases=self.releases,
         )
 
     def _stays(self, node: NodeSample, until: float, again: float, why: str) -> float:

@@ -21,6 +21,12 @@ PROOF = 10
 TWICE = 2.0
 """A guess must pay twice; and no empty node is held for longer than this many g*."""
 
+LOOKS = 60
+"""Looks in the time until a node is ready: they add less than a hundredth to a wait."""
+
+WEEK = 604_800.0
+"""Seconds in which what was learned of a farm's luck fades to a third."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import exp
 from random import Random
 
+from farmctl.elastic.terms import LOOKS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudModel:
@@ -28,6 +30,11 @@ class CloudModel:
     resume: float = 60.0
     standby: int = 0
     seed: int = 0
+
+    @property
+    def poll(self) -> float:
+        """Seconds between looks that delay next to nothing: of a boot, or a resume."""
+        return (self.resume if self.standby else self.boot) / LOOKS
 
 
 class Draws:

@@ -92,7 +92,7 @@ def compare(
     prices: Sequence[float] = PRICES,
     own_policy: bool = True,
     peers: Sequence[str] = tuple(PEERS),
-    period: float = 0.0,
+    period: float | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
     """Replay the trace under farmctl at each price and under the named peers.
@@ -104,7 +104,8 @@ def compare(
         prices: Prices of waiting at which is measured, and for farmctl's policy.
         own_policy: Whether farmctl's own policy is among them, once at each price.
         peers: Names from `catalogue.PEERS`.
-        period: Seconds between farmctl's looks; 0 for event by event.
+        period: Seconds between farmctl's looks; 0 for event by event; None for what
+            suits the cloud.
         progress: Told before each replay how many are done, of how many, and the name.
 
     Raises:
@@ -112,6 +113,8 @@ def compare(
             that are asked for, such as work that no pool fits.
     """
     shapes = dict(pools)
+    if period is None:
+        period = cloud.poll
     policies: list[tuple[Policy, float | None]] = []
     if own_policy:
         policies += [

@@ -27,7 +27,7 @@ def test_what_was_learned_survives_json(taught, scaler):
     again = scaler()
     assert again.recall(value)
     assert again.remember() == value
-    assert value["version"] == 2
+    assert value["version"] == 3
     assert again.arrivals.bursts == taught.arrivals.bursts > 100
     assert again.runtimes.guess("u1") == pytest.approx(
         taught.runtimes.guess("u1"), rel=1e-3
@@ -58,7 +58,16 @@ def test_the_value_stays_small_however_many_owners_there_are(scaler, sample, nod
 
 @pytest.mark.parametrize(
     "crooked",
-    [None, 7, [], {}, {"version": 3}, {"version": 2}, {"version": 2, "arrivals": 3}],
+    [
+        None,
+        7,
+        [],
+        {},
+        {"version": 4},
+        {"version": [3]},
+        {"version": 3},
+        {"version": 3, "arrivals": 3},
+    ],
 )
 def test_a_value_that_cannot_be_used_means_to_begin_anew(crooked, scaler):
     core = scaler()
@@ -68,7 +77,17 @@ def test_a_value_that_cannot_be_used_means_to_begin_anew(crooked, scaler):
 
 
 @pytest.mark.parametrize(
-    "part", ["arrivals", "runs", "times", "base", "spent", "foretold"]
+    "part",
+    [
+        "arrivals",
+        "runs",
+        "times",
+        "base",
+        "spent",
+        "foretold",
+        "beside",
+        "releases",
+    ],
 )
 def test_one_crooked_part_spoils_the_whole(part, taught, scaler):
     value = json.loads(json.dumps(taught.remember()))
@@ -95,7 +114,18 @@ def test_the_last_two_runs_that_an_earlier_version_wrote_are_taken_up(taught, sc
     assert core.runtimes.guess("u1") == 90
 
 
-def test_what_the_version_before_learned_of_ages_is_taken_up(taught, scaler):
+def test_what_the_version_before_learned_is_taken_up(taught, scaler):
+    value = json.loads(json.dumps(taught.remember()))
+    value["version"], value["beside"] = 2, [5000, 4, 9]
+    del value["releases"]
+    core = scaler()
+    assert core.recall(value)
+    assert core.foretold.trust == pytest.approx(taught.foretold.trust, rel=1e-3)
+    assert (core.beside.free, core.beside.guessed) == (0.0, 0.0)
+    assert core.releases.stretch(300.0) == 1.0
+
+
+def test_what_an_early_version_learned_of_ages_is_taken_up(taught, scaler):
     value = json.loads(json.dumps(taught.remember()))
     value["version"], value["foretold"] = 1, [-5000, 9]
     coarse = [5, *range(10, 22), 7]

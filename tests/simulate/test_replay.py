@@ -127,6 +127,20 @@ def test_a_policy_that_polls_ends_at_the_next_poll_what_it_drained():
     assert farm.ledger.drained_seconds == 4 * 10
 
 
+@pytest.mark.parametrize(("standby", "poll"), [(0, 5.0), (8, 1.0)])
+def test_unless_told_otherwise_our_policy_looks_each_sixtieth_of_a_boot(standby, poll):
+    cloud, work = CloudModel(standby=standby), trace(job(0.5, 100), job(9_000.5, 100))
+    waits = [
+        compare(
+            work, cloud=cloud, pools={"wn": 4}, prices=(1,), peers=(), period=period
+        )
+        .runs[0]
+        .measures.waiting
+        for period in (None, poll, 0.0)
+    ]
+    assert waits[0] == waits[1] == pytest.approx(waits[2] + 2 * (poll - 0.5) / HOUR)
+
+
 def test_the_same_seed_gives_the_same_replay():
     work = trace(*(job(100 * at, 50 + at, 3) for at in range(50)))
     cloud = CloudModel(spread=0.5, failures=0.1, seed=7)

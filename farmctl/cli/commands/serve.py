@@ -59,9 +59,9 @@ Examples:
 @click.option(
     "--poll",
     type=Duration(),
-    default=10.0,
+    default=5.0,
     metavar="DURATION",
-    help="Time between two looks at the cloud and the queues.  [default: 10s]",
+    help="Time between two looks at the cloud and the queues.  [default: 5s]",
 )
 @click.option(
     "--metrics",

@@ -156,7 +156,8 @@ Examples:
     "--poll",
     metavar="TIME",
     type=Duration(),
-    help="Time between our looks at the farm.  [default: at each change]",
+    help="Time between our looks at the farm; 0s: at each change.  [default: a "
+    "sixtieth of a boot, or of a resume with --standby]",
 )
 @click.option(
     "--idle-cost",
@@ -251,7 +252,7 @@ def command(
                     prices=prices,
                     own_policy=with_policy,
                     peers=names,
-                    period=cloud["poll"] or 0.0,
+                    period=cloud["poll"],
                     progress=show.on(trace.name),
                 )
             )

@@ -15,15 +15,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Duration(FloatType):
-    """A duration such as 90s, 10m or 1h30m, in seconds."""
+    """A duration such as 90s, 10m or 1h30m, in seconds; 0s where `zero` says so."""
 
     name = "duration"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        """Refuse no time at all unless told otherwise."""
+        super().__init__()
+        self._zero = zero
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         if isinstance(value, (int, float)):
             return float(value)
+        if self._zero and value == "0s":
+            return 0.0
         from farmctl.units import parse_duration  # noqa: PLC0415 - quick start
 
         try:

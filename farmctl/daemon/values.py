@@ -36,7 +36,7 @@ class Batches(Protocol):
 class Settings:
     """How the daemon behaves, in seconds; the defaults are for a real site."""
 
-    poll: float = 10.0
+    poll: float = 5.0
     """Between two looks, unless a farm's verdict asks for an earlier one."""
     soonest: float = 1.0
     """Two looks are at least so far apart, whatever a verdict asks for."""

@@ -73,7 +73,8 @@ class Beside:
 
 
 def _free(node: NodeSample) -> int:
-    return node.slots - node.busy if node.busy else 0
+    # Suspended work makes some batch systems fill a node beyond its slots.
+    return max(0, node.slots - node.busy) if node.busy else 0
 
 
 def _guess(node: NodeSample, runtimes: Runtimes) -> float:
@@ -83,4 +84,5 @@ def _guess(node: NodeSample, runtimes: Runtimes) -> float:
         for work in node.work
     ]
     last = max(seconds for _, seconds in runs)
-    return node.slots * last - sum(slots * seconds for slots, seconds in runs)
+    held = sum(slots * seconds for slots, seconds in runs)
+    return max(0.0, node.slots * last - held)

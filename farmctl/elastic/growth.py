@@ -80,8 +80,9 @@ def wanted(
     most = need
     if foretells:
         most += min(foretells, -(-max(arrivals.sizes, default=0) // slots))
-    later = stretch if patient else 1.0
-    freeing = [(left * later, many) for left, many in out.freeing]
+    freeing = out.freeing
+    if patient:
+        freeing = [(left * stretch, many) for left, many in freeing]
     freeing = coarse(freeing + out.boots, ENTRIES)
     freeing += [(0.0, node.slots) for node in out.idle]
     trusted = arrivals.bursts >= PROOF

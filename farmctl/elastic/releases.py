@@ -33,6 +33,7 @@ class Releases:
         self.guessed = 0.0
         self.took = 0.0
         self.upto = 0.0
+        self._seen = 0.0
         self._guess: _Guess | None = None
 
     def stretch(self, boot: float) -> float:
@@ -44,15 +45,21 @@ class Releases:
     def see(self, out: Outlook, *, ended: int, boot: float) -> None:
         """Settle the last guess if work has ended since, and make the next.
 
+        A guess is forgotten where nobody looked for the time of a boot, or the clock
+        was put back: when the work ended is not known then.
+
         Args:
             out: The sample, sorted.
             ended: How many pieces of work have ended so far.
-            boot: Seconds; what takes far longer than that tells no more.
+            boot: Seconds; an end that is later than ten of these tells no more.
         """
         guess, now = self._guess, out.now
+        if guess is not None and not 0 <= now - self._seen <= boot:
+            self._guess = guess = None
+        self._seen = now
         if guess is not None and (ended != guess.ended or not out.queued):
             most = MOST * max(guess.seconds, boot)
-            took = max(0.0, min(now - guess.since, most))
+            took = min(now - guess.since, most)
             # What nobody waits for any more tells only that it was not free before.
             if ended != guess.ended or took >= guess.seconds:
                 self._learn(guess.seconds, took, now)

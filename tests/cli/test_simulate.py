@@ -51,6 +51,21 @@ def test_the_json_has_every_run_and_its_ratio_to_the_bound(farmctl, trace):
     )
 
 
+def test_our_looks_are_as_far_apart_as_is_said_and_may_be_at_each_change(
+    farmctl, tmp_path
+):
+    trace = tmp_path / "work.csv"
+    trace.write_text("job,submit,run,cores,user\na,1,9,1,ann\nb,90001,9,1,ann\n")
+
+    def waited(*options):
+        words = ("--price", 5, "--peers", "none", "--json", "-q", *options)
+        (run,) = farmctl("simulate", trace, *words).json["traces"][0]["runs"]
+        return run["waiting_hours"]
+
+    assert waited("--poll", "0s") < waited("--poll", "7s") < waited("--poll", "1m")
+    assert waited() == waited("--poll", "5s")
+
+
 def test_costs_are_told_in_money_when_a_core_hour_has_a_price(farmctl, trace):
     plain = farmctl("simulate", trace, "--peers", "none", "--json").json
     money = farmctl(

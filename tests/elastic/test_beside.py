@@ -59,6 +59,19 @@ def test_a_node_that_stays_or_never_works_counts_for_nothing(sample, node):
     assert account.guessed == 0.0
 
 
+def test_a_node_that_is_filled_beyond_its_slots_has_none_free(sample, node):
+    account = Beside()
+    runtimes = Runtimes()
+    runtimes.heard("ann", [3_600.0] * 4)
+    work = tuple(
+        Work(job=f"{at}", owner="ann", slots=4, began=400.0) for at in range(2)
+    )
+    account.see(sample(0.0, node(state=NodeState.BOOTING)), runtimes)
+    account.see(sample(400.0, node(work=work, idle_since=None)), runtimes)
+    account.see(sample(4_000.0), runtimes)
+    assert (account.free, account.guessed) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("tasks", "count", "slots", "free"),
     [

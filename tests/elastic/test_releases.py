@@ -14,11 +14,18 @@ def see(account, now, *, ended, queued=2, first=50.0):
     account.see(out, ended=ended, boot=300.0)
 
 
+def wait(account, since, until, *, ended, **rest):
+    """Look every five seconds; the last look is another's."""
+    now = since
+    while now < until:
+        see(account, now, ended=ended, **rest)
+        now += 5.0
+
+
 def test_the_first_slot_of_those_that_work_is_held_against_the_next_end():
     account = Releases()
     assert account.stretch(300.0) == 1.0
-    see(account, 0.0, ended=7)
-    see(account, 200.0, ended=7)
+    wait(account, 0.0, 500.0, ended=7)
     assert account.stretch(300.0) == 1.0
     see(account, 500.0, ended=8)
     assert account.stretch(300.0) == pytest.approx((500 + KNOWN) / (50 + KNOWN))
@@ -39,34 +46,38 @@ def test_a_queue_that_has_gone_tells_only_what_is_overdue():
     see(account, 0.0, ended=7)
     see(account, 40.0, ended=7, queued=0)
     assert account.stretch(300.0) == 1.0
-    see(account, 1_000.0, ended=7)
-    see(account, 1_060.0, ended=7, queued=0)
+    see(account, 100.0, ended=7)
+    see(account, 160.0, ended=7, queued=0)
     assert account.stretch(300.0) == pytest.approx((60 + KNOWN) / (50 + KNOWN))
 
 
-def test_a_pause_of_days_and_a_clock_that_jumps_back_are_not_believed():
+@pytest.mark.parametrize("later", [301.0, 600_000.0, -1.0])
+def test_what_ended_while_nobody_looked_or_the_clock_was_put_back_tells_nothing(later):
     account = Releases()
-    see(account, 0.0, ended=7)
-    see(account, 600_000.0, ended=8)
-    assert account.stretch(300.0) == pytest.approx((3_000 + KNOWN) / (50 + KNOWN))
-    see(account, 300_000.0, ended=9)
-    assert account.stretch(300.0) == pytest.approx((3_000 + KNOWN) / (100 + KNOWN))
+    see(account, 1_000.0, ended=7)
+    see(account, 1_000.0 + later, ended=8)
+    assert account.stretch(300.0) == 1.0
 
 
-def test_no_farm_takes_slots_to_be_later_than_by_a_factor_of_ten():
-    account = Releases()
-    for at in range(100):
-        see(account, 3_000.0 * at, ended=at, first=1.0)
-    assert account.stretch(300.0) == 10.0
+@pytest.mark.parametrize(("first", "took", "stretch"), [(1, 3_000, 10), (900, 5, 0.1)])
+def test_no_farm_takes_slots_to_be_later_or_sooner_by_more_than_ten(
+    first, took, stretch
+):
+    account, now = Releases(), 0.0
+    for at in range(150):
+        wait(account, now, now + took, ended=at, first=first)
+        now += took
+    assert account.stretch(300.0) == stretch
 
 
 def test_what_was_learned_fades():
     account = Releases()
-    see(account, 0.0, ended=7)
+    wait(account, 0.0, 3_000.0, ended=7)
     see(account, 3_000.0, ended=8, queued=0)
     assert account.took == 3_000
-    see(account, 8 * 604_800.0, ended=8)
-    see(account, 8 * 604_800.0 + 50.0, ended=9)
+    later = 8 * 604_800.0
+    see(account, later, ended=8)
+    see(account, later + 50.0, ended=9)
     assert account.stretch(300.0) == pytest.approx(1.0, abs=1e-3)
 
 
@@ -85,3 +96,20 @@ def test_a_farm_that_learned_so_does_not_wait_for_slots_that_come_late(
     (start,) = burnt.decide(look).decisions
     assert isinstance(start, Start)
     assert start.count == 1
+
+
+def test_a_farm_whose_nodes_had_much_free_beside_work_waits_for_longer(
+    scaler, sample, node
+):
+    work = tuple(
+        Work(job=f"j-{at}", owner="ann", slots=1, began=9_000.0) for at in range(4)
+    )
+    look = sample(10_000.0, node(work=work, idle_since=None), waiting=1)
+    new, burnt = scaler(price=1.0), scaler(price=1.0)
+    for core in (new, burnt):
+        core.runtimes.heard("ann", [3_000.0] * 8)
+    burnt.beside.free = burnt.beside.guessed = 1e6
+    burnt.beside.upto = 10_000.0
+    (start,) = new.decide(look).decisions
+    assert isinstance(start, Start)
+    assert not any(isinstance(each, Start) for each in burnt.decide(look).decisions)

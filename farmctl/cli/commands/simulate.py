@@ -155,7 +155,7 @@ Examples:
 @click.option(
     "--poll",
     metavar="TIME",
-    type=Duration(),
+    type=Duration(zero=True),
     help="Time between our looks at the farm; 0s: at each change.  [default: a "
     "sixtieth of a boot, or of a resume with --standby]",
 )

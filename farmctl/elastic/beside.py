@@ -15,6 +15,9 @@ from farmctl.elastic.runtimes import Runtimes, place_of
 from farmctl.elastic.terms import PROOF, WEEK, Times
 from farmctl.model.sample import NodeSample, NodeState, Sample
 
+MOST = 10.0
+"""Slot-seconds that are taken to be free for each guessed, at most."""
+
 
 @dataclass(slots=True)
 class _Life:
@@ -42,6 +45,8 @@ class Beside:
     def see(self, sample: Sample, runtimes: Runtimes) -> None:
         """Count what the nodes of the last sample had free beside work until now."""
         now, lives = sample.taken, self._lives
+        fade = exp(-max(0.0, now - self.upto) / WEEK)
+        self.free, self.guessed, self.upto = self.free * fade, self.guessed * fade, now
         for node in sample.nodes:
             life = lives.get(node.name)
             if life is None:
@@ -53,7 +58,10 @@ class Beside:
                 if life.guessed is None and node.work:
                     life.guessed = _guess(node, runtimes)
         for name in lives.keys() - {node.name for node in sample.nodes}:
-            self._gone(lives.pop(name), now)
+            life = lives.pop(name)
+            if life.guessed is not None:
+                self.free += life.free
+                self.guessed += life.guessed
 
     def share(self, times: Times, slots: int) -> float:
         """Return the slot-seconds that were free beside work for each guessed.
@@ -61,15 +69,7 @@ class Beside:
         Some nodes must have gone before a guess counts in full.
         """
         unknown = PROOF * slots * (times.boot + times.stop)
-        return self.free / (self.guessed + unknown)
-
-    def _gone(self, life: _Life, now: float) -> None:
-        if life.guessed is None:
-            return
-        fade = exp(-max(0.0, now - self.upto) / WEEK)
-        self.free = self.free * fade + life.free
-        self.guessed = self.guessed * fade + life.guessed
-        self.upto = now
+        return min(MOST, self.free / (self.guessed + unknown))
 
 
 def _free(node: NodeSample) -> int:

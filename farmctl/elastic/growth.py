@@ -17,6 +17,8 @@ from farmctl.elastic.worth import middles, worth
 ENTRIES = 200
 """Groups of slots in a list schedule; more change no decision and cost time."""
 
+NEXT = 4.0
+"""Waiting in a schedule of what waits now counts so many times: others come next."""
 
 Foresight = tuple[Sequence[Step], Sequence[Sequence[float]]]
 """The steps of a forecast, and for how long the work of each stays (`Runtimes`)."""
@@ -49,9 +51,9 @@ def wanted(
 
     Where waiting for a boot costs more than the boot itself, waiting work gets its
     nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
-    that finds a slot soon enough anyway starts nothing. Such a schedule is a guess, so
-    that the waiting which a node would save counts twice. What a node costs there is
-    its boot and half of what it will have free beside work (the other half would be
+    that finds a slot soon enough anyway starts nothing. Such a schedule knows nothing
+    of work that comes next and finds slots taken, so that the waiting which a node
+    would save counts four times. What a node costs there is its boot and half of what it will have free beside work (the other half would be
     found on other nodes otherwise); for the latter, work is patient until it has waited
     as much as that costs.
 
@@ -99,10 +101,10 @@ def wanted(
             if waited == inf:
                 return inf
             more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
-            saved = TWICE * price * (waited - waiting(more, out.tasks)[0])
+            saved = NEXT * price * (waited - waiting(more, out.tasks)[0])
             borne = price * min(slots, out.queued) * out.waited / out.queued
             first = min(slots, out.queued - out.coming - count * slots)
-            free = share * beside(out.tasks, first, slots) / TWICE
+            free = share * beside(out.tasks, first, slots, out.width) / TWICE
             due += max(0.0, free - borne)
         caught = 0.0
         if trusted:

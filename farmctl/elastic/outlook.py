@@ -20,15 +20,17 @@ PLACES = (0.5, 0.9, 0.1, 0.7, 0.3)
 class Outlook:
     """What decisions are made from.
 
-    `queued`: slots that wait and could run here. `never`: pieces that fit no pool.
-    `waited`: slot-seconds that they have waited so far. `ends`: in how many seconds all
-    work of an owner is over, as guessed. `idle`: empty ready nodes, first the ones that
-    get work first. `freeing`: when the slots of working nodes are free, seconds from
-    now; `boots`: when those of booting nodes are; `coming`: how many these are.
+    `queued`: slots that wait and could run here, in `pieces`. `never`: pieces that fit
+    no pool. `waited`: slot-seconds that they have waited so far. `ends`: in how many
+    seconds all work of an owner is over, as guessed. `idle`: empty ready nodes, first
+    the ones that get work first. `freeing`: when the slots of working nodes are free,
+    seconds from now; `boots`: when those of booting nodes are; `coming`: how many these
+    are.
     """
 
     now: float
     queued: int = 0
+    pieces: int = 0
     waited: float = 0.0
     running: int = 0
     never: int = 0
@@ -47,6 +49,11 @@ class Outlook:
     working: list[NodeSample] = field(default_factory=list)
     slots_by_pool: dict[str, int] = field(default_factory=dict)
     live_by_pool: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def width(self) -> float:
+        """Slots of a piece of waiting work, on average."""
+        return self.queued / self.pieces if self.pieces else 1.0
 
     @property
     def demand(self) -> int:
@@ -154,6 +161,7 @@ def _queue(
             continue
         slots = piece.slots * piece.count
         out.queued += slots
+        out.pieces += piece.count
         out.waited += slots * max(0.0, out.now - piece.since)
         out.widest = max(out.widest, piece.slots)
         out.memory_mib = max(out.memory_mib, piece.memory_mib)

@@ -38,21 +38,23 @@ def waiting(slots: Sequence[Slots], tasks: Sequence[Task]) -> tuple[float, list[
     return total, heap
 
 
-def beside(tasks: Sequence[Task], count: int, slots: int) -> float:
+def beside(tasks: Sequence[Task], count: int, slots: int, width: float = 1.0) -> float:
     """Return the slot-seconds that a node has free until the last of its work ends.
 
     Args:
         tasks: What waits; the work of the node is any of it.
         count: Slots of work that it gets, all at once, and nothing after these.
         slots: Of the node.
+        width: Slots of a piece of work, which ends as a whole.
     """
     total = sum(many for many, _ in tasks)
     if not total or count <= 0:
         return 0.0
+    pieces = max(1.0, count / width)
     last = mean = below = 0.0
     for many, seconds in sorted(tasks, key=_seconds):
         share = below + many / total
-        last += seconds * (share**count - below**count)
+        last += seconds * (share**pieces - below**pieces)
         mean += seconds * many / total
         below = share
     return slots * last - count * mean

@@ -31,24 +31,19 @@ LONGEST = 9.0
 
 
 class Runtimes:
-    """Remembers how long work ran. Deterministic; holds no clock.
-
-    `count`: pieces of work that have ended so far.
-    """
+    """Remembers how long work ran. Deterministic; holds no clock."""
 
     def __init__(self, prior: float = 3600.0) -> None:
         """Begin with `prior` seconds for everybody."""
         self.prior = prior
         self.owners: dict[str, deque[float]] = {}
         self.all: deque[float] = deque(maxlen=RECENT)
-        self.count = 0
         self._ordered: list[float] | None = None
         self._spreads: dict[str, tuple[list[float], list[float]]] = {}
 
     def ended(self, owner: str, seconds: float) -> None:
         """Note that work of this owner ended after so many seconds."""
         self.heard(owner, [seconds])
-        self.count += 1
         self.all.append(seconds)
         self._ordered = None
 

@@ -69,7 +69,7 @@ class Scaler:
         self._foreseen: Foresight | None = None
         self._limits: dict[str, str] = {}
         self._stay: Stay | None = None
-        self._watch = Watch(self.arrivals, self.runtimes, self.learned)
+        self._watch = Watch(self.arrivals, self.runtimes, self.learned, self.releases)
 
     def remember(self) -> dict[str, Any]:
         """Return what was learned as a JSON value of at most `memory.LARGEST` bytes."""
@@ -101,7 +101,7 @@ class Scaler:
         times = self.learned.times()
         out = look(sample, self.terms, times, self.runtimes)
         self.base.see(out.now, out.demand)
-        self.releases.see(out, ended=self.runtimes.count, boot=times.boot)
+        self.releases.see(out, times.boot)
         found: list[Decision] = []
         again = inf
         found += self._least(out, sample)

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 from farmctl.elastic.arrivals import Arrivals
 from farmctl.elastic.learned import Learned
+from farmctl.elastic.releases import Releases
 from farmctl.elastic.runtimes import Runtimes
-from farmctl.model.sample import NodeSample, Sample, Work
+from farmctl.model.sample import NodeSample, NodeState, Sample, Work
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,11 +27,16 @@ class Watch:
     """Compares each sample with the last one."""
 
     def __init__(
-        self, arrivals: Arrivals, runtimes: Runtimes, learned: Learned
+        self,
+        arrivals: Arrivals,
+        runtimes: Runtimes,
+        learned: Learned,
+        releases: Releases,
     ) -> None:
         self._arrivals = arrivals
         self._runtimes = runtimes
         self._learned = learned
+        self._releases = releases
         self._nodes: dict[str, NodeSample] = {}
         self._running: dict[str, int] = {}
         self._waiting: dict[str, int] = {}
@@ -113,6 +119,8 @@ class Watch:
                 ended = tally.ended.get(work.owner, 0)
                 tally.ended[work.owner] = ended + work.slots
                 self._runtimes.ended(work.owner, now - work.began)
+                if before is not None and before.state is NodeState.READY:
+                    self._releases.ended(work.began)
         for work in has:
             if (work.job, work.began, work.slots) not in before_keys:
                 tally.change(work.owner, work.slots)

@@ -53,9 +53,10 @@ def wanted(
     nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
     that finds a slot soon enough anyway starts nothing. Such a schedule knows nothing
     of work that comes next and finds slots taken, so that the waiting which a node
-    would save counts four times. What a node costs there is its boot and half of what it will have free beside work (the other half would be
-    found on other nodes otherwise); for the latter, work is patient until it has waited
-    as much as that costs.
+    would save counts four times. What a node costs there is its boot and half of what
+    it will have free beside work (the other half would be found on other nodes
+    otherwise); for the latter, work is patient until it has waited as much as that
+    costs.
 
     Args:
         out: The sample, sorted.

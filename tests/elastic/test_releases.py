@@ -5,7 +5,7 @@ import pytest
 from farmctl.elastic.outlook import Outlook
 from farmctl.elastic.releases import Releases
 from farmctl.elastic.terms import Pool
-from farmctl.model.sample import NodeState, Start, Work
+from farmctl.model.sample import NodeState, Start
 
 KNOWN = 3 * 300
 
@@ -109,38 +109,39 @@ def test_what_was_learned_fades():
     assert account.stretch(300.0) == pytest.approx(1.0, abs=3e-3)
 
 
-def test_a_farm_that_learned_so_does_not_wait_for_slots_that_come_late(
-    scaler, sample, node
-):
-    work = tuple(
-        Work(job=f"j-{at}", owner="ann", slots=1, began=9_500.0) for at in range(4)
-    )
-    look = sample(10_000.0, node(work=work, idle_since=None), waiting=3)
-    patient, burnt = scaler(price=1.0), scaler(price=1.0)
-    for core in (patient, burnt):
-        core.runtimes.heard("ann", [600.0] * 8)
-    burnt.releases.took, burnt.releases.upto = 1e6, 10_000.0
-    assert not any(isinstance(each, Start) for each in patient.decide(look).decisions)
-    (start,) = burnt.decide(look).decisions
-    assert isinstance(start, Start)
-    assert start.count == 1
+@pytest.fixture
+def starts(scaler, sample, node):
+    """Tell how many nodes a farm of one full node starts for jobs of so many seconds.
+
+    `teach` is given the farm's core before it looks.
+    """
+
+    def decide(run, *, ago, waiting, teach=lambda core: None):
+        core = scaler(price=1.0)
+        core.runtimes.heard("ann", [run] * 8)
+        teach(core)
+        full = node("wn-1", busy=4, now=10_000.0 - ago)
+        found = core.decide(sample(10_000.0, full, waiting=waiting)).decisions
+        return sum(each.count for each in found if isinstance(each, Start))
+
+    return decide
 
 
-def test_a_farm_whose_nodes_had_much_free_beside_work_waits_for_longer(
-    scaler, sample, node
-):
-    work = tuple(
-        Work(job=f"j-{at}", owner="ann", slots=1, began=8_500.0) for at in range(4)
-    )
-    look = sample(10_000.0, node(work=work, idle_since=None), waiting=1)
-    new, burnt = scaler(price=1.0), scaler(price=1.0)
-    for core in (new, burnt):
-        core.runtimes.heard("ann", [3_000.0] * 8)
-    burnt.beside.free = burnt.beside.guessed = 1e6
-    burnt.beside.upto = 10_000.0
-    (start,) = new.decide(look).decisions
-    assert isinstance(start, Start)
-    assert not any(isinstance(each, Start) for each in burnt.decide(look).decisions)
+def test_a_farm_that_learned_so_does_not_wait_for_slots_that_come_late(starts):
+    def late(core):
+        core.releases.took, core.releases.upto = 1e6, 10_000.0
+
+    assert starts(600.0, ago=500.0, waiting=3) == 0
+    assert starts(600.0, ago=500.0, waiting=3, teach=late) == 1
+
+
+def test_a_farm_whose_nodes_had_much_free_beside_work_waits_for_longer(starts):
+    def much(core):
+        core.beside.free = core.beside.guessed = 1e6
+        core.beside.upto = 10_000.0
+
+    assert starts(3_000.0, ago=1_500.0, waiting=1) == 1
+    assert starts(3_000.0, ago=1_500.0, waiting=1, teach=much) == 0
 
 
 @pytest.mark.parametrize(

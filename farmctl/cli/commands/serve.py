@@ -21,11 +21,14 @@ from farmctl.daemon import (
 from farmctl.elastic.evidence import Care
 from farmctl.errors import NotPossibleError
 
-_APART = 0.8
-"""Share of the poll that two looks which are to agree are apart."""
+_POLL = 5.0
+"""Seconds between looks at a real site; shorter is for clouds that boot in seconds."""
+
+_APART, _QUICK = 8.0, 0.8
+"""Seconds, or polls where these are quick, that two looks which agree are apart."""
 
 _RESTART = 30
-"""For so many polls a batch system that has restarted is no witness: 5 min at most."""
+"""For so many quick polls a batch system that has restarted is no witness."""
 
 _LAST_PORT = 65535
 
@@ -45,6 +48,12 @@ def _address(
     return address.strip("[]"), int(port)
 
 
+def _care(poll: float) -> Care:
+    if poll >= _POLL:
+        return Care(apart=_APART)
+    return Care(apart=poll * _QUICK, restart=poll * _RESTART)
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -59,7 +68,7 @@ Examples:
 @click.option(
     "--poll",
     type=Duration(),
-    default=5.0,
+    default=_POLL,
     metavar="DURATION",
     help="Time between two looks at the cloud and the queues.  [default: 5s]",
 )
@@ -107,9 +116,7 @@ def command(
     from farmctl.assembly import serving  # noqa: PLC0415 - when needed
 
     site = sites.load(site_file(own_site), os.environ)
-    care = Care(
-        apart=min(8.0, poll * _APART), restart=min(Care().restart, poll * _RESTART)
-    )
+    care = _care(poll)
     settings = Settings(poll=poll, boot=first_boot, care=care)
     log_as_json(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
     meters = Meters()

@@ -4,6 +4,8 @@ import pytest
 from farms import until
 from insides import Insides
 
+from farmctl.plan.document import TRIAL
+
 
 @pytest.fixture
 def inside(bench, tmp_path):
@@ -16,6 +18,12 @@ def carried(bench, name):
     """Return how many workers carry which configuration."""
     found = [vm.mark.configured for vm in bench.workers(name) if not vm.mark.aside]
     return {digest: found.count(digest) for digest in set(found)}
+
+
+def noted(bench, name):
+    """Return on which workers it failed, as the farm's document says."""
+    body = bench.here.cloud.look().farm(name).document.body
+    return body.get(TRIAL, {}).get("failed", {})
 
 
 def configured(inside):
@@ -57,6 +65,7 @@ def test_after_two_failures_the_others_keep_what_they_have_until_it_changes(
         ]
         assert len(failed) == 2
         assert {why for _, why in failed} == {"install slurm: slurm.conf is wrong"}
+        until(lambda: len(noted(bench, name)) == 2, what="the document has it")
     inside.mend()
     with bench.serving(name="two"):
         until(

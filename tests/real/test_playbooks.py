@@ -256,14 +256,17 @@ def _watch(key, seen, over):
 
 
 def _holding(folder, key):
+    """Yield the files that have the key; folders may go while one looks."""
     raw = base64.b64decode(key)
-    for path in folder.rglob("*"):
-        try:
-            data = path.read_bytes() if path.is_file() else b""
-        except OSError:
-            continue
-        if raw[:60] in data or key[:80].encode() in data:
-            yield str(path)
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = Path(where, name)
+            try:
+                data = path.read_bytes() if path.is_file() else b""
+            except OSError:
+                continue
+            if raw[:60] in data or key[:80].encode() in data:
+                yield str(path)
 
 
 def test_a_node_that_fails_is_named_with_its_task_and_stops_no_other(batch):

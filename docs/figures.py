@@ -66,6 +66,11 @@ RECORDED = (
     Case(title="days 28-56", source=NASA, slots=(8,), days=(28, 28)),
     Case(title="days 56-84", source=NASA, slots=(8,), days=(56, 28)),
     Case(
+        title="NASA, each session a reservation, 13 weeks",
+        source="nasa-sessions",
+        slots=(8,),
+    ),
+    Case(
         title="days 0-28, all nodes on standby, 60 s",
         source=NASA,
         slots=(8,),

@@ -1,5 +1,8 @@
 """Reads workloads: CSV, the Standard Workload Format, and what `sacct` prints.
 
+A CSV file lists jobs, or the sessions of interactive users: each of those is replayed
+as work for the most cores that it ever used, for as long as it lasted.
+
 Every line that cannot be read becomes a mistake with file, line and column; all of them
 are reported at once, up to a limit. Files may be gzipped.
 """
@@ -18,7 +21,8 @@ from farmctl.simulate.trace import DAY, Job, Trace, by_submission
 MOST_MISTAKES = 20
 """A file of the wrong kind has as many mistakes as lines; the first few say it all."""
 
-CSV_NEEDED = ("submit", "run", "cores")
+JOB_NEEDED = ("submit", "run", "cores")
+SESSION_NEEDED = ("start", "end", "peak_cores")
 SWF_FIELDS = 18
 SACCT_NAMES = {
     "job": ("JobIDRaw", "JobID"),
@@ -35,8 +39,9 @@ def read(path: Path, *, whole: bool = False) -> Trace:
     """Return the workload in `path`; its kind is recognised by its content.
 
     Args:
-        path: A CSV file with the columns submit, run, cores and perhaps job and user;
-            SWF; or `sacct --parsable2` with a header. Gzipped if it ends in .gz.
+        path: A CSV file with the columns submit, run, cores and perhaps job and user,
+            or with start, end, peak_cores and perhaps user; SWF; or `sacct
+            --parsable2` with a header. Gzipped if it ends in .gz.
         whole: Whether a job's cores must be on one node.
 
     Raises:
@@ -97,27 +102,39 @@ class _Reader:
         rows = self._rows(lines, ",")
         header_line, header = self._header(rows)
         names = [name.strip() for name, _ in header]
-        missing = [name for name in CSV_NEEDED if name not in names]
+        needed = max(
+            (JOB_NEEDED, SESSION_NEEDED),
+            key=lambda columns: sum(name in names for name in columns),
+        )
+        missing = [name for name in needed if name not in names]
         if missing:
             self._fail_header(header_line, missing, names)
         place = {name: at for at, name in enumerate(names)}
+        first, second, third = needed
         jobs: list[Job] = []
         for number, row in rows:
-            if self._width(number, row, len(names)):
-                submit = self._number(number, row[place["submit"]], "submit")
-                run = self._number(number, row[place["run"]], "run")
-                cores = self._count(number, row[place["cores"]], "cores")
-                if submit is None or run is None or cores is None:
+            if not self._width(number, row, len(names)):
+                continue
+            submit = self._number(number, row[place[first]], first)
+            run = self._number(number, row[place[second]], second)
+            cores = self._count(number, row[place[third]], third)
+            if submit is None or run is None or cores is None:
+                continue
+            if needed is SESSION_NEEDED:
+                run -= submit
+                if run < 0:
+                    text, column = row[place[second]]
+                    self._wrong(number, column, second, f"{text} is before its start.")
                     continue
-                jobs.append(
-                    Job(
-                        name=row[place["job"]][0] if "job" in place else str(number),
-                        submit=submit,
-                        run=run,
-                        cores=cores,
-                        user=row[place["user"]][0] if "user" in place else "",
-                    )
+            jobs.append(
+                Job(
+                    name=row[place["job"]][0] if "job" in place else str(number),
+                    submit=submit,
+                    run=run,
+                    cores=cores,
+                    user=row[place["user"]][0] if "user" in place else "",
                 )
+            )
         return self._done(jobs)
 
     def swf(self, lines: Sequence[str]) -> tuple[Job, ...]:

@@ -71,12 +71,40 @@ def test_every_crooked_line_is_named_with_line_and_column(tmp_path):
     assert caught.value.mistakes[0].message == "'xx' is no number of seconds."
 
 
-def test_missing_columns_are_named(tmp_path):
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [
+        ("job,submit", ["run", "cores"]),
+        ("job,user", ["submit", "run", "cores"]),
+        ("user,start,end", ["peak_cores"]),
+    ],
+)
+def test_missing_columns_are_named(header, missing, tmp_path):
     path = tmp_path / "bad.csv"
-    path.write_text("job,submit\n1,2\n")
+    path.write_text(f"{header}\n")
     with pytest.raises(InputError) as caught:
         read(path)
-    assert [m.path for m in caught.value.mistakes] == ["run", "cores"]
+    assert [m.path for m in caught.value.mistakes] == missing
+
+
+def test_a_session_reserves_its_most_cores_from_start_to_end(tmp_path):
+    path = tmp_path / "sessions.csv"
+    path.write_text("user,start,end,queries,peak_cores\nann,90,120.5,4,16\n")
+    (job,) = read(path).jobs
+    assert job == Job(name="2", submit=90.0, run=30.5, cores=16, user="ann")
+
+
+def test_crooked_sessions_are_named_with_line_and_column(tmp_path):
+    path = tmp_path / "sessions.csv"
+    path.write_text("user,start,end,peak_cores\nann,90,80,4\nbob,9,x,0\n")
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert [(m.line, m.column, m.path) for m in caught.value.mistakes] == [
+        (2, 8, "end"),
+        (3, 7, "end"),
+        (3, 9, "peak_cores"),
+    ]
+    assert caught.value.mistakes[0].message == "80 is before its start."
 
 
 def test_a_crooked_sacct_time_is_named(tmp_path):

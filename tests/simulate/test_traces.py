@@ -13,6 +13,7 @@ TRACES = Path(__file__).parent / "traces"
     ("name", "jobs", "core_hours"),
     [
         ("nasa-interactive", 9886, 31_197),
+        ("nasa-sessions", 2006, 44_456),
         ("lcg2005-torino", 1657, 186),
         ("lcg2005-cnaf", 8241, 47_782),
     ],

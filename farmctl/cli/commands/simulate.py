@@ -220,8 +220,9 @@ def command(
     """Replay recorded work under our policy and under other projects' rules.
 
     A TRACE is a CSV file with the columns submit, run and cores (and user, which the
-    forecast needs), SWF, or what `sacct --parsable2` prints; gzipped or not. Made-up
-    work needs no file. No cloud is asked.
+    forecast needs), or of sessions with start, end and peak_cores, each of which is
+    replayed as a reservation; SWF; or what `sacct --parsable2` prints; gzipped or not.
+    Made-up work needs no file. No cloud is asked.
 
     C at a price is what a policy wastes (boots, empty nodes, free slots beside work)
     plus that price for each hour that a task waits, in core-hours.

@@ -6,7 +6,9 @@ node falls with their number, so that the last one that pays is found by bisecti
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import inf
+from statistics import fmean
 
 from farmctl.elastic.arrivals import Arrivals, Step
 from farmctl.elastic.outlook import Outlook, free_at
@@ -17,7 +19,10 @@ from farmctl.elastic.worth import middles, worth
 ENTRIES = 200
 """Groups of slots in a list schedule; more change no decision and cost time."""
 
-NEXT = 4.0
+ALL = 500
+"""Groups of slots in the list schedules of all futures."""
+
+NEXT = 16.0
 """Waiting in a schedule of what waits now counts so many times: others come next."""
 
 Foresight = tuple[Sequence[Step], Sequence[Sequence[float]]]
@@ -44,19 +49,21 @@ def wanted(
     ready_in: float,
     foretells: int,
     trust: float,
-    stretch: float,
+    futures: Callable[[], Sequence[Sequence[Slots]]],
     share: float,
 ) -> Growth:
     """Return how many nodes more would pay.
 
     Where waiting for a boot costs more than the boot itself, waiting work gets its
-    nodes at once. Where it is cheaper, the queue is scheduled in one's head first: work
-    that finds a slot soon enough anyway starts nothing. Such a schedule knows nothing
-    of work that comes next and finds slots taken, so that the waiting which a node
-    would save counts four times. What a node costs there is its boot and half of what
+    nodes at once. Where it is cheaper, the queue is scheduled in one's head first, in
+    some futures: work that finds a slot soon enough anyway starts nothing. Such a
+    schedule knows nothing of work that comes next and finds slots taken, so that the
+    waiting which a node would save counts sixteen times: to wait, slots must be free
+    about as soon as a boot. What a node costs there is its boot and half of what
     it will have free beside work (the other half would be found on other nodes
     otherwise); for the latter, work is patient until it has waited as much as that
-    costs.
+    costs. Work of several slots is so for the whole, since the schedule takes it for
+    so many pieces of one.
 
     Args:
         out: The sample, sorted.
@@ -68,7 +75,8 @@ def wanted(
         ready_in: Seconds until a new node takes work.
         foretells: How many nodes may be started for work that is only expected.
         trust: What the worth of such a node counts (`Foretold`).
-        stretch: How much later slots become free than guessed (`Releases`).
+        futures: Gives when the slots of working nodes are free, in some futures alike
+            likely (`outlook.futures`); it is only asked where waiting is cheaper.
         share: Slots free beside work, for each that was guessed (`Beside`).
     """
     need = max(0, -(-(out.queued - out.coming) // slots))
@@ -83,29 +91,43 @@ def wanted(
     most = need
     if foretells:
         most += min(foretells, -(-max(arrivals.sizes, default=0) // slots))
-    freeing = out.freeing
-    if patient:
-        freeing = [(left * stretch, many) for left, many in freeing]
-    freeing = coarse(freeing + out.boots, ENTRIES)
-    freeing += [(0.0, node.slots) for node in out.idle]
+    several = futures() if patient else [out.freeing]
+    groups = min(ENTRIES, ALL // len(several))
+    schedules: list[list[Slots]] = []
+    for freeing in several:
+        later = [entry for entry in freeing if entry[0] > 0] + out.boots
+        schedules.append([(0.0, out.room), *coarse(later, groups)])
     trusted = arrivals.bursts >= PROOF
     steps, stay = foresee() if trusted else ((), ())
     ends = [max(middle, ready_in) for middle in middles(steps)]
+
+    @cache
+    def ahead(count: int) -> tuple[float, list[Slots]]:
+        """Return what `waiting` does when `count` are started, the mean of futures.
+
+        When slots are free afterwards is that of the first.
+        """
+        more = (ready_in, count * slots)
+        found = [waiting([*each, more], out.tasks) for each in schedules]
+        return fmean(waited for waited, _ in found), found[0][1]
 
     def gain(count: int) -> float:
         """Return what the next node is worth when `count` are started."""
         if count < need and not patient:
             return inf
-        waited, after = waiting([*freeing, (ready_in, count * slots)], out.tasks)
+        waited, after = ahead(count)
+        if count < need and waited == inf:
+            return inf
         saved, due = 0.0, lost * slots
         if count < need:
-            if waited == inf:
-                return inf
-            more: list[Slots] = [*freeing, (ready_in, (count + 1) * slots)]
-            saved = NEXT * price * (waited - waiting(more, out.tasks)[0])
+            saved = NEXT * price * (waited - ahead(count + 1)[0])
             borne = price * min(slots, out.queued) * out.waited / out.queued
             first = min(slots, out.queued - out.coming - count * slots)
             free = share * beside(out.tasks, first, slots, out.width) / TWICE
+            if count * slots < out.wide:
+                wide = price * slots * out.wide_waited / out.wide
+                if wide >= due + free:
+                    return inf  # Slots that free up one by one are none for it.
             due += max(0.0, free - borne)
         caught = 0.0
         if trusted:

@@ -24,11 +24,12 @@ from farmctl.elastic.foretold import Foretold
 from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
 from farmctl.elastic.limits import Spending, Wish, bounded, full, roomy
-from farmctl.elastic.outlook import Outlook, calm, free_at, look
+from farmctl.elastic.outlook import Outlook, calm, free_at, futures, look
 from farmctl.elastic.releases import Releases
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
 from farmctl.elastic.undrains import taken_back
+from farmctl.elastic.unused import Unused
 from farmctl.elastic.victims import going
 from farmctl.elastic.watch import Watch
 from farmctl.elastic.worth import middles, spans, worth
@@ -66,6 +67,8 @@ class Scaler:
         self.foretold = Foretold()
         self.beside = Beside()
         self.releases = Releases()
+        self.unused = Unused()
+        self._unused = frozenset[str]()
         self._foreseen: Foresight | None = None
         self._limits: dict[str, str] = {}
         self._stay: Stay | None = None
@@ -99,7 +102,8 @@ class Scaler:
         self.beside.see(sample, self.runtimes)
         self._foreseen, self._limits, self._stay = None, {}, None
         times = self.learned.times()
-        out = look(sample, self.terms, times, self.runtimes)
+        self._unused = self.unused.see(sample, self.terms.pools, times.boot)
+        out = look(sample, self.terms, times, self.runtimes, self._unused)
         self.base.see(out.now, out.demand)
         self.releases.see(out, times.boot)
         found: list[Decision] = []
@@ -143,7 +147,7 @@ class Scaler:
     ) -> tuple[list[Decision], float]:
         """Take drains back and start nodes, for each kind of work with its own."""
         terms, found, again = self.terms, list[Decision](), inf
-        spent = set[str]()
+        spent, awaited = set[str](), set[str]()
         for each in kinds.kinds(sample.waiting, terms.pools):
             kind = kinds.beyond(each, spent)
             if kind is None:
@@ -151,7 +155,9 @@ class Scaler:
             out = whole
             if not kind.whole:
                 mine = replace(terms, pools=kind.pools)
-                out = look(kinds.of(sample, kind), mine, times, self.runtimes)
+                seen = kinds.of(sample, kind)
+                out = look(seen, mine, times, self.runtimes, self._unused)
+            awaited |= out.awaited
             more: list[Decision] = [*taken_back(out, self._room)]
             if not more:
                 more, soon = self._grow(out, sample, times, kind)
@@ -160,6 +166,7 @@ class Scaler:
             if full(kind.pools, sample) and kinds.lacks(sample, kind):
                 spent |= {pool.name for pool in kind.pools}
             found += more
+        whole.awaited = awaited
         return found, again
 
     def _grow(
@@ -178,6 +185,7 @@ class Scaler:
         foretells = kind.whole and self._foretells(times)
         standby = [node for node in out.standby if node.slots >= kind.width]
         ready_in = times.resume if standby else times.boot
+        stretch = self.releases.stretch(times.boot)
         growth = wanted(
             out,
             self.arrivals,
@@ -188,7 +196,7 @@ class Scaler:
             ready_in=ready_in,
             foretells=self.foretold.more if foretells else 0,
             trust=self.foretold.trust,
-            stretch=self.releases.stretch(times.boot),
+            futures=lambda: futures(out, self.runtimes, stretch),
             share=self.beside.share(times, pool.slots),
         )
         count, because = growth.count, growth.because
@@ -240,23 +248,23 @@ class Scaler:
         gone = {decision.node for decision in found if isinstance(decision, Drain)}
         found.extend(going(out))
         for node in out.standby:
-            until = node.since + self._parked(times)
+            until = node.since + times.parked(self.terms.price, self.terms.parked_price)
             if out.now >= until:
                 why = "its memory and disk cost more by now than its boot would"
                 found.append(End(node=node.name, because=f"on standby, and {why}"))
             else:
                 again = min(again, until)
-        idle = [node for node in out.idle if node.name not in gone]
+        away = gone | out.awaited
+        idle = [node for node in out.idle if node.name not in away]
         if not idle:
             return found, again
         kept, pays = self._kept(out, idle, times)
         parks = self._parks(out, times)
-        unknown = PROOF / (PROOF + self.arrivals.bursts)
         for place, node in enumerate(idle):
             assert node.idle_since is not None
             age = out.now - node.idle_since
             hold = self._even(times, parks=parks)
-            sure = hold * unknown * unknown
+            sure = hold / (1 + self.arrivals.bursts) ** 2
             if place < kept and age < TWICE * hold:
                 until = out.now + max(times.boot / 10, min(age / 4, pays))
                 again = self._stays(node, until, again, "is worth more")
@@ -361,15 +369,6 @@ class Scaler:
     def _even(self, times: Times, *, parks: bool) -> float:
         back = times.resume if parks else times.boot
         return back + times.stop + self.terms.price * back
-
-    def _parked(self, times: Times) -> float:
-        """Return for how many seconds a node on standby is worth its memory and disk.
-
-        The break-even time of what a resume spares against a boot.
-        """
-        spared = max(0.0, times.boot - times.resume) * (1 + self.terms.price)
-        share = self.terms.parked_price
-        return spared / share if share > 0 else inf
 
     def _foretells(self, times: Times) -> bool:
         """Tell whether a boot on forecast alone could ever pay."""

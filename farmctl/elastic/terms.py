@@ -4,6 +4,7 @@ Values that the rooms above make from the farm's file and from what was measured
 """
 
 from dataclasses import dataclass
+from math import inf
 
 PRICE = {
     "batch": 1.0,
@@ -16,7 +17,7 @@ PRICE = {
 
 
 PROOF = 10
-"""Bursts after which what was learned weighs as much as the break-even rule."""
+"""Bursts, or nodes, of which something must be known before it is gone by."""
 
 TWICE = 2.0
 """A guess must pay twice; and no empty node is held for longer than this many g*."""
@@ -85,3 +86,12 @@ class Times:
         tasks per slot wait for a boot at `price`.
         """
         return self.boot + self.stop + price * self.boot * crowd
+
+    def parked(self, price: float, share: float) -> float:
+        """Return the seconds for which a node on standby is worth its memory and disk.
+
+        The break-even time of what a resume spares against a boot. `share`: what a
+        suspended slot costs of a running one.
+        """
+        spared = max(0.0, self.boot - self.resume) * (1 + price)
+        return spared / share if share > 0 else inf

@@ -83,6 +83,15 @@ def test_an_empty_node_is_held_for_the_break_even_time_then_drained(
     assert "break-even 630 s" in drain.because
 
 
+def test_the_break_even_time_counts_only_until_bursts_are_known(scaler, sample, node):
+    core = scaler(price=1.0)
+    core.arrivals.bursts = 2
+    empty = node("wn-1", now=100.0)
+    assert isinstance(core.decide(sample(100 + 69, empty)).decisions[0], Keep)
+    (drain,) = core.decide(sample(100 + 71, empty)).decisions
+    assert isinstance(drain, Drain)
+
+
 def test_a_higher_price_of_waiting_holds_longer(scaler, sample, node):
     core = scaler(price=20.0)
     empty = node("wn-1", now=0.0)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from farmctl.elastic.outlook import Outlook
+from farmctl.elastic.outlook import Outlook, futures
 from farmctl.elastic.releases import Releases
+from farmctl.elastic.runtimes import Runtimes, place_of
 from farmctl.elastic.terms import Pool
-from farmctl.model.sample import NodeState, Start
+from farmctl.model.sample import Keep, NodeState, Start, Work
 
 KNOWN = 3 * 300
 
@@ -140,8 +141,62 @@ def test_a_farm_whose_nodes_had_much_free_beside_work_waits_for_longer(starts):
         core.beside.free = core.beside.guessed = 1e6
         core.beside.upto = 10_000.0
 
-    assert starts(3_000.0, ago=1_500.0, waiting=1) == 1
-    assert starts(3_000.0, ago=1_500.0, waiting=1, teach=much) == 0
+    assert starts(3_000.0, ago=2_500.0, waiting=1) == 1
+    assert starts(3_000.0, ago=2_500.0, waiting=1, teach=much) == 0
+
+
+def test_work_that_may_last_is_not_waited_for_though_its_end_is_guessed_soon(
+    scaler, sample, node
+):
+    core = scaler(price=1.0)
+    core.runtimes.heard("ann", [60.0, 90_000.0] * 8)
+    work = next(
+        Work(job=f"{at}", owner="ann", slots=4, began=1_000.0)
+        for at in range(20)
+        if core.runtimes.on("ann", 0.0, place_of(f"{at}")) < 300.0
+    )
+    full = node("wn-1", busy=4, work=(work,))
+    (start,) = core.decide(sample(1_000.0, full, waiting=4)).decisions
+    assert isinstance(start, Start)
+    assert start.count == 1
+
+
+def test_work_that_is_sure_to_end_soon_is_waited_for(scaler, sample, node):
+    core = scaler(price=1.0)
+    core.runtimes.heard("ann", [60.0] * 16)
+    full = node("wn-1", busy=4, now=1_000.0)
+    assert isinstance(core.decide(sample(1_000.0, full, waiting=4)).decisions[0], Keep)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "many"), [(1, 5), (400, 5), (401, 4), (1_001, 1), (5_000, 1)]
+)
+def test_futures_are_as_many_as_can_be_weighed(jobs, many, runtimes):
+    work = [Work(job=f"{at}", owner="ann", slots=1, began=0.0) for at in range(jobs)]
+    freeing = [(runtimes.on("ann", 0.0, place_of(each.job)), 1) for each in work]
+    out = Outlook(now=0.0, freeing=freeing, guessed=work)
+    found = futures(out, runtimes, 2.0)
+    assert len(found) == many
+    assert found[0] == [(2 * left, slots) for left, slots in freeing]
+
+
+def test_futures_differ_in_what_is_guessed_and_in_nothing_else(runtimes):
+    work = Work(job="1", owner="ann", slots=3, began=0.0)
+    told = [(0.0, 1), (500.0, 2)]
+    guess = (runtimes.on("ann", 0.0, place_of("1")), 3)
+    out = Outlook(now=0.0, freeing=[*told, guess], told=told, guessed=[work])
+    found = futures(out, runtimes, 1.0)
+    assert all(set(told) < {*each} for each in found)
+    lasts = {left for each in found for left, slots in each if slots == 3}
+    assert lasts == {60.0, 90_000.0}
+
+
+@pytest.fixture
+def runtimes():
+    """Half of ann's work runs for a minute, half of it for a day."""
+    known = Runtimes()
+    known.heard("ann", [60.0, 90_000.0] * 8)
+    return known
 
 
 @pytest.mark.parametrize(

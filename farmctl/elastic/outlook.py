@@ -184,9 +184,11 @@ def free_at(freeing: Sequence[Slots], times: Sequence[float]) -> list[int]:
 def calm(out: Outlook, limits: Mapping[str, str]) -> str:
     """Return why nothing is done; `limits` says, by pool, what keeps nodes away."""
     parts = [f"{out.running} slots work, {len(out.idle)} nodes are empty"]
-    if out.queued and limits:
-        held = "; ".join(f"{pool}: {why}" for pool, why in sorted(limits.items()))
+    held = "; ".join(f"{pool}: {why}" for pool, why in sorted(limits.items()))
+    if out.queued and held:
         parts.append(f"{out.queued} slots of work wait ({held})")
+    elif held:
+        parts.append(held)
     elif out.queued:
         parts.append(
             f"{out.queued} slots of work wait for {out.coming} that boot or are empty, "

@@ -25,6 +25,7 @@ from farmctl.elastic.growth import Foresight, wanted
 from farmctl.elastic.learned import Learned
 from farmctl.elastic.limits import Spending, Wish, bounded, full, roomy
 from farmctl.elastic.outlook import Outlook, calm, free_at, futures, look
+from farmctl.elastic.overlooked import Overlooked
 from farmctl.elastic.releases import Releases
 from farmctl.elastic.runtimes import Runtimes
 from farmctl.elastic.terms import PROOF, TWICE, Pool, Terms, Times
@@ -64,10 +65,9 @@ class Scaler:
         self.runtimes = Runtimes()
         self.base = ladder.BaseLoad()
         self.spending = Spending()
-        self.foretold = Foretold()
-        self.beside = Beside()
+        self.foretold, self.beside = Foretold(), Beside()
         self.releases = Releases()
-        self.unused = Unused()
+        self.unused, self.overlooked = Unused(), Overlooked()
         self._unused = frozenset[str]()
         self._foreseen: Foresight | None = None
         self._limits: dict[str, str] = {}
@@ -100,17 +100,18 @@ class Scaler:
         self.spending.see(sample)
         self.foretold.see(sample)
         self.beside.see(sample, self.runtimes)
-        self._foreseen, self._limits, self._stay = None, {}, None
-        times = self.learned.times()
-        self._unused = self.unused.see(sample, self.terms.pools, times.boot)
+        times, pools = self.learned.times(), self.terms.pools
+        self._unused = self.unused.see(sample, pools, times.boot)
+        sample = self.overlooked.see(sample, self.unused.empty, pools, times.boot)
+        self._limits = dict(self.overlooked.limits)
+        self._foreseen = self._stay = None
         out = look(sample, self.terms, times, self.runtimes, self._unused)
         self.base.see(out.now, out.demand)
         self.releases.see(out, times.boot)
-        found: list[Decision] = []
-        again = inf
-        found += self._least(out, sample)
+        found, again = self._least(out, sample), self.overlooked.again
         if not found:
-            found, again = self._more(out, sample, times)
+            found, soon = self._more(out, sample, times)
+            again = min(again, soon)
         if not found or not out.queued:
             less, soon = self._shrink(out, times)
             found += less

@@ -20,6 +20,11 @@ class Unused:
         """Begin with no node known."""
         self._since: dict[str, tuple[float, NodeSample]] = {}
 
+    @property
+    def empty(self) -> dict[str, tuple[float, NodeSample]]:
+        """Empty nodes, with since when they have got nothing although work waits."""
+        return {name: each for name, each in self._since.items() if each[1].empty}
+
     def see(self, sample: Sample, pools: Sequence[Pool], boot: float) -> frozenset[str]:
         """Return the nodes that got nothing for `boot` seconds while work waited.
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from placing import BOOT, LOOK, Site
 
 from farmctl.elastic.outlook import futures, look
 from farmctl.elastic.terms import Pool
 from farmctl.elastic.unused import Unused
 from farmctl.model.sample import (
     Drain,
-    End,
     Keep,
     NodeState,
     Sample,
@@ -19,78 +19,7 @@ from farmctl.model.sample import (
     Work,
 )
 
-BOOT, RUN, LOOK = 300.0, 600.0, 5.0
 POOLS = (Pool(name="wn", slots=4),)
-
-
-class Site:
-    """A farm whose batch system places work once in `period` seconds."""
-
-    def __init__(self, core, node, period):
-        self.core, self.node, self.period = core, node, period
-        self.now, self.nodes, self.queue, self.count = 1e6, [], [], 0
-        self.starts, self.drained_beside_work, self.waits = 0, 0, []
-
-    def look(self, after=LOOK):
-        self.now += after
-        self._pass()
-        if self.now % self.period < LOOK:
-            self._place()
-        verdict = self.core.decide(self._sample())
-        for decision in verdict.decisions:
-            match decision:
-                case Start():
-                    self.starts += decision.count
-                    for _ in range(decision.count):
-                        self._node(NodeState.BOOTING)
-                case Drain():
-                    self.drained_beside_work += bool(self.queue)
-                    self._change(decision.node, state=NodeState.DRAINING)
-                case Undrain():
-                    self._change(decision.node, state=NodeState.READY)
-                case End():
-                    self.nodes = [n for n in self.nodes if n.name != decision.node]
-
-    def _sample(self):
-        waiting = ()
-        if self.queue:
-            first, count = self.queue[0], len(self.queue)
-            waiting = (Waiting(owner="ann", slots=1, count=count, since=first),)
-        return Sample(taken=self.now, waiting=waiting, nodes=tuple(self.nodes))
-
-    def _node(self, state):
-        self.count += 1
-        new = self.node(f"wn-{self.count}", state=state, since=self.now, joined=0.0)
-        self.nodes.append(replace(new, idle_since=None))
-
-    def _change(self, name, **values):
-        self.nodes = [
-            replace(node, **values) if node.name == name else node
-            for node in self.nodes
-        ]
-
-    def _pass(self):
-        for node in self.nodes:
-            booting = node.state is NodeState.BOOTING
-            if booting and self.now - node.since >= BOOT:
-                up = {"since": self.now, "joined": self.now, "idle_since": self.now}
-                self._change(node.name, state=NodeState.READY, **up)
-            left = tuple(work for work in node.work if self.now - work.began < RUN)
-            if left != node.work:
-                idle = None if left else self.now
-                self._change(node.name, work=left, idle_since=idle)
-
-    def _place(self):
-        for node in self.nodes:
-            free = node.slots - node.busy if node.state is NodeState.READY else 0
-            taken, self.queue = self.queue[:free], self.queue[free:]
-            if taken:
-                self.waits += [self.now - since for since in taken]
-                work = tuple(
-                    Work(job=f"{self.now}-{at}", owner="ann", slots=1, began=self.now)
-                    for at in range(len(taken))
-                )
-                self._change(node.name, work=node.work + work, idle_since=None)
 
 
 @pytest.mark.parametrize("price", [1.0, 5.0])
@@ -98,9 +27,9 @@ class Site:
 def test_a_batch_system_that_looks_once_a_minute_needs_one_node_for_a_burst(
     price, period, scaler, node
 ):
-    site, bursts = Site(scaler(price=price), node, period), 30
+    site, bursts = Site(scaler(price=price), period=period), 30
     for _ in range(bursts):
-        site.queue += [site.now] * 4
+        site.submit(4)
         for _ in range(500):
             site.look()
         for _ in range(20):
@@ -108,7 +37,7 @@ def test_a_batch_system_that_looks_once_a_minute_needs_one_node_for_a_burst(
     assert len(site.waits) == 4 * bursts
     assert max(site.waits) <= BOOT + period + 2 * LOOK
     assert site.drained_beside_work == 0
-    assert site.starts <= bursts
+    assert len(site.starts) <= bursts
 
 
 def test_a_node_that_is_left_alone_for_a_boot_is_no_longer_waited_for(

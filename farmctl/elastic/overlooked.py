@@ -7,14 +7,16 @@ is tried with one node more, and then held back for longer each time before the 
 what is taken up doubles the next try.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from functools import cache, partial
+from itertools import islice
 from math import inf
 
 from farmctl.elastic.ladder import could_run
 from farmctl.elastic.terms import Pool
-from farmctl.model.sample import NodeSample, NodeState, Sample, Waiting
+from farmctl.model.sample import NodeSample, NodeState, Sample, Waiting, Work
 
 ROUND = 120.0
 """Seconds in which any batch system looks through all of its queue."""
@@ -26,8 +28,9 @@ Empty = Mapping[str, tuple[float, NodeSample]]
 """Empty nodes, with since when they have got nothing although work waits."""
 
 _Key = tuple[object, ...]
-_Fit = tuple[float, int, str]
-"""Since when a node is empty, how many pieces it could run, and its name."""
+_Room = tuple[float, int]
+"""Since when a node is empty, and how many pieces it could run."""
+_Placed = tuple[NodeSample, Work]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,15 +38,16 @@ class _Trial:
     """What is tried for work of one owner and shape.
 
     `pause`: seconds for which it was held back when it was last left alone, `until`
-    when that lasts; `nodes`: how many it is tried with afterwards. `at`: when the last
-    of this changed: only nodes that are empty since later tell more. `beside`: the
-    empty nodes that it may get.
+    when that lasts; `nodes`: how many it is tried with afterwards, `shown` slots of it.
+    `at`: when the last of this changed: only nodes that are empty since later tell
+    more. `beside`: the empty nodes that it may get.
     """
 
     at: float
     pause: float
     until: float
     nodes: float = 1.0
+    shown: float = inf
     beside: frozenset[str] = frozenset()
 
 
@@ -78,24 +82,24 @@ class Overlooked:
             works.setdefault(_key(work), []).append(work)
         self._waits = {key: min(now, before.get(key, now)) for key in works}
         self.limits, self.again = {}, inf
+        working = _working(sample) if self._trials else {}
         for key, trial in [*self._trials.items()]:
-            if _taken_up(trial, str(key[0]), sample):
+            if _taken_up(trial, working.get(key[0], ())):
                 trial.at, trial.until, trial.nodes = now, now, 2 * trial.nodes
             if key not in works and now >= trial.until:
                 del self._trials[key]
         if empty or self._trials:
             boots = {n.pool for n in sample.nodes if n.state is NodeState.BOOTING}
+            fits = cache(partial(_fits, empty))
             for key, (first, *_) in works.items():
-                able = {pool.name for pool in pools if could_run(pool, first)}
-                fits = _fits(first, empty, able)
+                able = frozenset(pool.name for pool in pools if could_run(pool, first))
+                rooms, names = fits(able, first.slots, apart=first.apart)
                 at = self._trials[key].at if key in self._trials else -inf
-                new = [each for each in fits if each[0] >= at]
-                room = sum(many for _, many, _ in new)
-                if room >= first.together or (room and not able & boots):
-                    since = _since(new, min(first.together, room))
-                    self._left(key, max(since, self._waits[key]), boot, now)
+                more = bool(able & boots)
+                since = _since(rooms, at, first.together, more=more)
+                self._left(key, max(since, self._waits[key]), boot, now)
                 if key in self._trials:
-                    self._trials[key].beside = frozenset(name for *_, name in fits)
+                    self._trials[key].beside = names
         if not self._trials:
             return sample
         shown: list[Waiting] = []
@@ -131,9 +135,10 @@ class Overlooked:
             slots = int(trial.nodes) * min(pool.slots for pool in able)
             rest = max(1, slots // each) * first.together
             if rest >= sum(work.count for work in works):
-                trial.nodes = inf
+                trial.nodes = trial.shown = inf
                 return [*works]
-            said += f"; it is tried with {rest * first.slots} slots"
+            trial.shown = rest * first.slots
+            said += f"; it is tried with {trial.shown:.0f} slots"
         self.limits |= {pool.name: said for pool in able}
         shown: list[Waiting] = []
         for work in works:
@@ -153,28 +158,50 @@ def _key(work: Waiting) -> _Key:
     )  # fmt: skip
 
 
-def _fits(work: Waiting, empty: Empty, able: Collection[str]) -> list[_Fit]:
-    """Return the empty nodes that could run this work, the longest empty first."""
-    found = [
-        (since, 1 if work.apart else node.slots // work.slots, name)
+def _fits(
+    empty: Empty, able: Collection[str], slots: int, *, apart: bool
+) -> tuple[list[_Room], frozenset[str]]:
+    """Return the empty nodes of these pools that are wide enough, and their names."""
+    found = {
+        name: (since, 1 if apart else node.slots // slots)
         for name, (since, node) in empty.items()
-        if node.pool in able and node.slots >= work.slots
-    ]
-    return sorted(found)
+        if node.pool in able and node.slots >= slots
+    }
+    return sorted(found.values()), frozenset(found)
 
 
-def _since(fits: Sequence[_Fit], pieces: int) -> float:
-    """Return since when there has been room for so many pieces; they fit."""
-    rooms = accumulate(many for _, many, _ in fits)
-    return next(
-        since for (since, *_), room in zip(fits, rooms, strict=True) if room >= pieces
-    )
+def _since(rooms: Sequence[_Room], at: float, pieces: int, *, more: bool) -> float:
+    """Return since when there has been room for so many pieces, `inf` for never.
+
+    Args:
+        rooms: the first empty first.
+        at: only rooms that are empty since then, or later, count.
+        pieces: how many begin at once.
+        more: more is on its way; if not, all that there is has to do.
+    """
+    first = bisect_left(rooms, (at,))
+    for since, many in islice(rooms, first, None):
+        pieces -= many
+        if pieces <= 0:
+            return since
+    return inf if more or first == len(rooms) else rooms[-1][0]
 
 
-def _taken_up(trial: _Trial, owner: str, sample: Sample) -> bool:
-    """Tell whether a node that was empty, or is new, has got work of this owner."""
-    return any(
-        (node.name in trial.beside or node.joined > trial.at)
-        and any(work.owner == owner for work in node.work)
-        for node in sample.nodes
-    )
+def _working(sample: Sample) -> dict[object, list[_Placed]]:
+    """Return where whose work is."""
+    found: dict[object, list[_Placed]] = {}
+    for node in sample.nodes:
+        for work in node.work:
+            found.setdefault(work.owner, []).append((node, work))
+    return found
+
+
+def _taken_up(trial: _Trial, placed: Sequence[_Placed]) -> bool:
+    """Tell whether a node that was empty or is new got work, or all that was shown."""
+    flows = 0
+    for node, work in placed:
+        if node.name in trial.beside or node.joined > trial.at:
+            return True
+        if work.began > max(trial.at, trial.until):
+            flows += work.slots
+    return flows >= trial.shown

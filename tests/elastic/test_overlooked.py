@@ -116,6 +116,21 @@ def test_what_is_tried_doubles_when_it_is_taken_up(sample, node):
     assert core.again == inf
 
 
+def test_work_that_flows_through_busy_nodes_is_shown_more_of(sample, node):
+    core, empty = Overlooked(), node("wn-1", joined=1.0)
+    for now in (1.0, 301.0):
+        seen = sample(now, empty, waiting=100)
+        found = core.see(seen, {"wn-1": (1.0, empty)}, POOLS, BOOT)
+    assert found.waiting[0].count == 4
+    for began, count in ((301.0, 4), (302.0, 8), (303.0, 8)):
+        work = tuple(
+            Work(job=f"{at}", owner="ann", slots=1, began=began) for at in range(4)
+        )
+        old = node("wn-0", joined=0.0, work=work, idle_since=None)
+        seen = sample(began + 1, old, waiting=100)
+        assert core.see(seen, {}, POOLS, BOOT).waiting[0].count == count
+
+
 def test_all_of_it_is_shown_once_as_much_is_tried(sample, node):
     core, first, second = Overlooked(), node("wn-1"), node("wn-2")
     for now in (0.0, 300.0):

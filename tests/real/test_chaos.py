@@ -209,7 +209,7 @@ def test_while_opennebula_is_away_work_goes_on(served, queue, proxy):
 
 def test_a_controller_that_is_away_for_a_minute_loses_nothing(served, queue):
     queue.submit((10, 9, "-n1 --mem=200"))
-    busy(served, queue, 2)
+    busy(served, queue, 1)
     queue.sh("service slurmctld stop")
     lasts(served, 60)
     queue.sh("service slurmctld start")

@@ -66,7 +66,8 @@ class GridRig:
         settings = settings.replace("00:00:40", "00:00:01")  # load_report_time
         settings = settings.replace("00:05:00", "00:00:05")  # max_unheard
         # Accounting is written at once, not up to 15 s after the job has gone.
-        settings = settings.replace("flush_time=00:00:15", "flush_time=00:00:00")
+        now = "accounting_flush_time=00:00:00"
+        settings = settings.replace("flush_time=00:00:15", f"flush_time=00:00:15 {now}")
         (folder / "configuration").write_text(settings)
         self.environment = {
             "SGE_ROOT": str(root),

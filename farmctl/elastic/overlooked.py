@@ -2,53 +2,152 @@
 
 A batch system does not tell all that keeps work waiting: GridEngine's resource quotas
 do not show in its queue. Nodes made for such work stay empty, and without a memory of
-that they would be made again and again. So work that was left alone beside empty nodes
-is tried with one node more, and then held back for longer each time before the next;
-what is taken up doubles the next try.
+that they would be made again and again. So what waits beside empty nodes of a pool, and
+gets none, is tried there with one node more; if that stays empty too, with one at a
+time, in pauses that double. What is taken up doubles the next try.
 """
 
-from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from itertools import islice
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
+from typing import NamedTuple
 
 from farmctl.elastic.ladder import could_run
 from farmctl.elastic.terms import Pool
-from farmctl.model.sample import NodeSample, NodeState, Sample, Waiting, Work
+from farmctl.model.sample import NodeSample, Sample, Waiting, Work
 
-ROUND = 120.0
+ROUND = 600.0
 """Seconds in which any batch system looks through all of its queue."""
 
-LONGEST = 48
-"""Boots for which work is held back at most: four hours at the usual boot."""
+SOON = 120.0
+"""Seconds in which one does that places other work meanwhile."""
+
+LONGEST = 24
+"""The longest pause between two tries, in such rounds: four hours."""
+
+NAMED = 3
+"""Of the work that is held back so much is named, for each pool."""
 
 Empty = Mapping[str, tuple[float, NodeSample]]
 """Empty nodes, with since when they have got nothing although work waits."""
 
 _Key = tuple[object, ...]
-_Room = tuple[float, int]
-"""Since when a node is empty, and how many pieces it could run."""
-_Placed = tuple[NodeSample, Work]
+_Placed = list[tuple[NodeSample, Work]]
+
+
+class _Empties(NamedTuple):
+    """The empty nodes of a pool with since when, the first first; and their names."""
+
+    nodes: Sequence[tuple[float, NodeSample]] = ()
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One look: when, seconds since the last, and when anything was seen to begin."""
+
+    now: float
+    passed: float
+    began: float
+    boot: float
+
+    @property
+    def round(self) -> float:
+        """Seconds beside empty nodes in which any batch system would have looked."""
+        return max(self.boot, ROUND)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Trial:
-    """What is tried for work of one owner and shape.
+class _Case:
+    """What is known of the work of one owner and shape in one pool.
 
-    `pause`: seconds for which it was held back when it was last left alone, `until`
-    when that lasts; `nodes`: how many it is tried with afterwards, `shown` slots of it.
-    `at`: when the last of this changed: only nodes that are empty since later tell
-    more. `beside`: the empty nodes that it may get.
+    `came`: when it first waited beside empty nodes. `idle`: seconds that it has done so
+    since it last got one, at `took`; `beside`: those it may get, `on`: those it has.
+    `count`: pieces that were left alone so for long enough; they are held back until
+    `until`, for `pause` seconds, and then tried with `nodes` nodes, or `shown` pieces.
+    `at`: when that happened last: only nodes that are empty since later tell more.
+    `grew`: what came later was left alone too.
     """
 
-    at: float
-    pause: float
-    until: float
-    nodes: float = 1.0
-    shown: float = inf
+    came: float
+    took: float
+    at: float = -inf
+    idle: float = 0.0
     beside: frozenset[str] = frozenset()
+    on: set[str] = field(default_factory=set)
+    count: int = 0
+    pause: float = 0.0
+    until: float = -inf
+    nodes: int = 1
+    shown: int = 0
+    grew: bool = False
+
+    def note(
+        self,
+        works: Sequence[Waiting],
+        pool: Pool,
+        empty: _Empties,
+        placed: Iterable[tuple[NodeSample, Work]],
+        look: _Look,
+    ) -> None:
+        """Note whether work got some of the empty nodes, or is left alone beside them.
+
+        Args:
+            works: Of one owner and shape.
+            pool: That could run it.
+            empty: Of the pool.
+            placed: What the owner has running there.
+            look: When.
+        """
+        first, waits = works[0], sum(work.count for work in works)
+        now, each = look.now, _fit(first, pool.slots, pool.memory_mib)
+        self.count = min(self.count, waits)
+        if max(self.at, self.took) > now:  # The clock went back.
+            self.came = self.at = self.took = now
+            self.until = min(self.until, now + self.pause)
+        if self._taken_up(first, placed):
+            self._goes_on(now, each)
+        if self.until <= now:
+            since = _since(first, pool, empty, self.at)
+            self.idle += max(0.0, min(look.passed, now - max(since, self.took)))
+            since = max(since, self.came)
+            seen = since < look.began and now - since >= max(look.boot, SOON)
+            if seen or self.idle >= look.round:
+                self._strike(waits, look)
+        self.beside = empty.names
+        tried = max(each * self.nodes, first.together)
+        self.shown = tried - tried % first.together if self.until <= now else 0
+
+    def _taken_up(
+        self, kind: Waiting, placed: Iterable[tuple[NodeSample, Work]]
+    ) -> bool:
+        """Tell whether an empty or new node got some, or a whole try began."""
+        on, self.on = self.on, set()
+        flows, last, taken = 0, max(self.took, self.until), False
+        for node, work in placed:
+            if work.slots != kind.slots and not kind.whole:
+                continue
+            self.on.add(node.name)
+            flows += work.began > last
+            if node.name not in on:
+                taken |= node.name in self.beside or node.joined > self.at
+        return taken or 0 < self.shown <= flows
+
+    def _goes_on(self, now: float, each: int) -> None:
+        self.took, self.until, self.idle, self.grew = now, now, 0.0, False
+        if self.count:
+            self.nodes *= 2
+        if self.nodes * each >= self.count:
+            self.count, self.nodes, self.pause = 0, 1, 0.0
+
+    def _strike(self, waits: int, look: _Look) -> None:
+        if self.count:  # At first it may be these nodes' fault: one is tried at once.
+            longest = LONGEST * look.round
+            self.pause = min(max(look.round, 2 * self.pause), longest)
+            self.grew |= waits > self.count
+        self.at, self.until, self.idle = look.now, look.now + self.pause, 0.0
+        self.count, self.nodes = waits, 1
 
 
 class Overlooked:
@@ -62,13 +161,16 @@ class Overlooked:
         """Begin with no such work known."""
         self.limits: dict[str, str] = {}
         self.again = inf
-        self._waits: dict[_Key, float] = {}
-        self._trials: dict[_Key, _Trial] = {}
+        self._now, self._last, self._began = inf, -inf, -inf
+        self._cases: dict[_Key, dict[str, _Case]] = {}
+        self._names, self._held = frozenset[str](), False
 
     def see(
         self, sample: Sample, empty: Empty, pools: Sequence[Pool], boot: float
     ) -> Sample:
         """Return `sample` without the work that is held back now.
+
+        What one pool holds back may still grow another that could run it.
 
         Args:
             sample: What was seen.
@@ -76,132 +178,132 @@ class Overlooked:
             pools: Of the farm.
             boot: Seconds.
         """
-        now, before = sample.taken, self._waits
+        now, before = sample.taken, self._now
+        self._now, self.limits, self.again = now, {}, inf
+        if not empty and not self._cases:
+            return sample
+        last = max((work.began for n in sample.nodes for work in n.work), default=-inf)
+        if last > self._last:
+            self._last, self._began = last, now
+        look = _Look(
+            now=now, passed=max(0.0, now - before), began=self._began, boot=boot
+        )
         works: dict[_Key, list[Waiting]] = {}
         for work in sample.waiting:
             works.setdefault(_key(work), []).append(work)
-        self._waits = {key: min(now, before.get(key, now)) for key in works}
-        self.limits, self.again = {}, inf
-        working = _working(sample) if self._trials else {}
-        for key, trial in [*self._trials.items()]:
-            if _taken_up(trial, working.get(key[0], ())):
-                trial.at, trial.until, trial.nodes = now, now, 2 * trial.nodes
-            if key not in works and now >= trial.until:
-                del self._trials[key]
-        if empty or self._trials:
-            boots = {n.pool for n in sample.nodes if n.state is NodeState.BOOTING}
-            fits = cache(partial(_fits, empty))
-            for key, (first, *_) in works.items():
-                able = frozenset(pool.name for pool in pools if could_run(pool, first))
-                rooms, names = fits(able, first.slots, apart=first.apart)
-                at = self._trials[key].at if key in self._trials else -inf
-                more = bool(able & boots)
-                since = _since(rooms, at, first.together, more=more)
-                self._left(key, max(since, self._waits[key]), boot, now)
-                if key in self._trials:
-                    self._trials[key].beside = names
-        if not self._trials:
-            return sample
+        self._cases = {
+            key: cases
+            for key, cases in self._cases.items()
+            if key in works or any(now < each.until for each in cases.values())
+        }
+        empties = {pool.name: _of(pool, empty) for pool in pools}
+        placed = _placed(sample, self._names, all_of_it=self._held)
+        said = defaultdict[str, list[str]](list)
         shown: list[Waiting] = []
         for key, each in works.items():
-            shown += self._shown(key, each, pools, now)
-        return replace(sample, waiting=tuple(shown))
-
-    def _left(self, key: _Key, since: float, boot: float, now: float) -> None:
-        """Hold work back that was left alone beside empty nodes for long enough."""
-        trial, unit = self._trials.get(key), max(boot, ROUND)
-        if now - since < unit:
-            return
-        pause = 0.0  # It may be these nodes' fault: another is tried at once.
-        if trial is not None and now - trial.at < 2 * LONGEST * unit:
-            pause = min(max(unit, 2 * trial.pause), LONGEST * unit)
-        self._trials[key] = _Trial(at=now, pause=pause, until=now + pause)
-
-    def _shown(
-        self, key: _Key, works: Sequence[Waiting], pools: Sequence[Pool], now: float
-    ) -> list[Waiting]:
-        """Return so much of the work of one key as nodes are tried for."""
-        trial, first = self._trials.get(key), works[0]
-        able = [pool for pool in pools if could_run(pool, first)]
-        if trial is None or trial.nodes == inf or not able:
-            return [*works]
-        said = f"{first.owner}'s work of {first.slots} slots gets no empty node"
-        rest = 0
-        if now < trial.until <= now + trial.pause:
-            said += f"; it is held back for {trial.pause:.0f} s before the next try"
-            self.again = min(self.again, trial.until)
-        else:
-            each = first.slots * first.together
-            slots = int(trial.nodes) * min(pool.slots for pool in able)
-            rest = max(1, slots // each) * first.together
-            if rest >= sum(work.count for work in works):
-                trial.nodes = trial.shown = inf
-                return [*works]
-            trial.shown = rest * first.slots
-            said += f"; it is tried with {trial.shown:.0f} slots"
-        self.limits |= {pool.name: said for pool in able}
-        shown: list[Waiting] = []
-        for work in works:
-            count = min(rest, work.count)
-            rest -= count
-            if count:
-                shown.append(replace(work, count=count))
-        return shown
+            able = [pool for pool in pools if could_run(pool, each[0])]
+            cases = self._cases.setdefault(key, {})
+            for pool in able:
+                there = empties[pool.name]
+                if there.nodes or pool.name in cases:
+                    case = cases.setdefault(pool.name, _Case(came=now, took=now))
+                    mine = placed.get((key[0], pool.name), ())
+                    case.note(each, pool, there, mine, look)
+            shown += _shown(each, able, cases)
+            for name, case in cases.items():
+                if case.count:
+                    said[name].append(_said(each[0], case))
+                    self.again = min(self.again, max(case.until, now + boot / 10))
+        self._names, self._held = frozenset(empty), bool(said)
+        for name, lines in said.items():
+            more = f"; and {len(lines) - NAMED} kinds more" * (len(lines) > NAMED)
+            self.limits[name] = "; ".join(lines[:NAMED]) + more
+        return replace(sample, waiting=tuple(shown)) if said else sample
 
 
 def _key(work: Waiting) -> _Key:
-    """Return what decides which nodes a piece of work gets."""
+    """Return what decides which nodes a piece of work gets, its owner first."""
     return (
-        work.owner, work.account, work.slots, work.memory_mib, work.disk_mib,
-        work.together, work.apart, work.whole, work.features, work.queues,
-        work.devices, work.pools,
+        work.owner, work.account, work.slots, work.memory_mib, work.together,
+        work.apart, work.whole, work.features, work.queues, work.devices, work.pools,
     )  # fmt: skip
 
 
-def _fits(
-    empty: Empty, able: Collection[str], slots: int, *, apart: bool
-) -> tuple[list[_Room], frozenset[str]]:
-    """Return the empty nodes of these pools that are wide enough, and their names."""
-    found = {
-        name: (since, 1 if apart else node.slots // slots)
-        for name, (since, node) in empty.items()
-        if node.pool in able and node.slots >= slots
-    }
-    return sorted(found.values()), frozenset(found)
+def _of(pool: Pool, empty: Empty) -> _Empties:
+    """Return the empty nodes of a pool."""
+    found = [entry for entry in empty.values() if entry[1].pool == pool.name]
+    found.sort(key=lambda entry: entry[0])
+    return _Empties(found, frozenset(node.name for _, node in found))
 
 
-def _since(rooms: Sequence[_Room], at: float, pieces: int, *, more: bool) -> float:
-    """Return since when there has been room for so many pieces, `inf` for never.
-
-    Args:
-        rooms: the first empty first.
-        at: only rooms that are empty since then, or later, count.
-        pieces: how many begin at once.
-        more: more is on its way; if not, all that there is has to do.
-    """
-    first = bisect_left(rooms, (at,))
-    for since, many in islice(rooms, first, None):
-        pieces -= many
-        if pieces <= 0:
-            return since
-    return inf if more or first == len(rooms) else rooms[-1][0]
-
-
-def _working(sample: Sample) -> dict[object, list[_Placed]]:
-    """Return where whose work is."""
-    found: dict[object, list[_Placed]] = {}
+def _placed(
+    sample: Sample, names: frozenset[str], *, all_of_it: bool
+) -> dict[tuple[object, str], _Placed]:
+    """Return who has which work in which pool, on these nodes or on all."""
+    found: dict[tuple[object, str], _Placed] = {}
     for node in sample.nodes:
-        for work in node.work:
-            found.setdefault(work.owner, []).append((node, work))
+        if all_of_it or node.name in names:
+            for work in node.work:
+                found.setdefault((work.owner, node.pool), []).append((node, work))
     return found
 
 
-def _taken_up(trial: _Trial, placed: Sequence[_Placed]) -> bool:
-    """Tell whether a node that was empty or is new got work, or all that was shown."""
-    flows = 0
-    for node, work in placed:
-        if node.name in trial.beside or node.joined > trial.at:
-            return True
-        if work.began > max(trial.at, trial.until):
-            flows += work.slots
-    return flows >= trial.shown
+def _fit(work: Waiting, slots: int, memory_mib: int) -> int:
+    """Return how many pieces a node has room for."""
+    many = slots // work.slots
+    if memory_mib and work.memory_mib:
+        many = min(many, memory_mib // work.memory_mib)
+    return many
+
+
+def _since(kind: Waiting, pool: Pool, empty: _Empties, at: float) -> float:
+    """Return since when all that begins at once has had room, `inf` for never.
+
+    Only nodes that are empty since `at` or later count.
+    """
+    left = kind.together
+    for since, node in empty.nodes:
+        if since < at:
+            continue
+        memory_mib = node.memory_mib or pool.memory_mib
+        left -= 1 if kind.apart else _fit(kind, node.slots, memory_mib)
+        if left <= 0:
+            return since
+    return inf
+
+
+def _shown(
+    works: Sequence[Waiting], able: Sequence[Pool], cases: Mapping[str, _Case]
+) -> list[Waiting]:
+    """Return the work of one kind, each piece with the pools that it may have now."""
+    held = {name: case for name, case in cases.items() if case.count}
+    if not held:
+        return [*works]
+    names = frozenset(pool.name for pool in able)
+    waits = sum(work.count for work in works)
+    back = max(waits if case.grew else case.count for case in held.values())
+    tried = min(back, max(case.shown for case in held.values()))
+    free = names - held.keys()
+    trying = free | {name for name, case in held.items() if case.shown}
+    rest, found = deque(works), list[Waiting]()
+    for count, allowed in (waits - back, names), (tried, trying), (back - tried, free):
+        left = count
+        while left:
+            work = rest.popleft()
+            part = min(left, work.count)
+            left -= part
+            if part < work.count:
+                rest.appendleft(replace(work, count=work.count - part))
+            if allowed:
+                tied = work.pools if allowed == names else allowed
+                found.append(replace(work, count=part, pools=tied))
+    return found
+
+
+def _said(kind: Waiting, case: _Case) -> str:
+    """Say what is held back, and what is tried."""
+    slots = f"{case.count * kind.slots} slots of {kind.owner}'s work were"
+    if case.shown:
+        return f"{slots} left alone beside empty nodes; {case.nodes} more may be tried"
+    wait = f"{case.pause:.0f} s"
+    return f"{slots} left alone beside empty nodes again, and are tried after {wait}"

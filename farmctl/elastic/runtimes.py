@@ -72,7 +72,7 @@ class Runtimes:
             elapsed: seconds that it ran so far.
             place: its place among those of its age, from 0, which ends first, to 1.
         """
-        runs, shares = self._spread(owner)
+        runs, shares = self._spreads.get(owner) or self._spread(owner)
         ended = bisect_right(runs, elapsed)
         if ended < len(runs):
             gone = shares[ended - 1] if ended else 0.0

@@ -92,7 +92,7 @@ def test_a_farm_follows_the_queue_of_a_gridengine_that_is_there(
             jobs = [rig.submit(run=("sleep", "6")) for _ in range(9)]
             jobs += [rig.submit("-pe", "smp", "4", run=("sleep", "3"))]
             until(lambda: bench.workers(FARM), what="nodes", seconds=60)
-            # A busy machine's execd is heard a minute or two after a job's end.
+            # Now and then an execd is heard a minute or two after a job's end.
             until(lambda: not rig.do("qstat", "-u", "*").strip(), seconds=300)
             until(lambda: not bench.workers(FARM), what="all nodes go", seconds=60)
             until(

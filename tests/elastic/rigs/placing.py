@@ -27,8 +27,11 @@ class Site:
     `limits`: of how many slots an owner's work gets at once, which nobody tells.
     """
 
-    def __init__(self, core, *, period=60.0, run=RUN, look=LOOK, limits=None):
-        self.core, self.period, self.run, self.step = core, period, run, look
+    def __init__(
+        self, core, *, boot=BOOT, period=60.0, run=RUN, look=LOOK, limits=None
+    ):
+        self.core, self.boot, self.period = core, boot, period
+        self.run, self.step = run, look
         self.limits = limits or {}
         self.now, self.nodes, self.queue, self.count = FIRST, [], [], 0
         self.starts, self.drained_beside_work, self.waits = [], 0, []
@@ -102,7 +105,7 @@ class Site:
         for node in self.nodes:
             self.slot_seconds += self.step * node.slots
             booting = node.state is NodeState.BOOTING
-            if booting and self.now - node.since >= BOOT:
+            if booting and self.now - node.since >= self.boot:
                 up = {"since": self.now, "joined": self.now, "idle_since": self.now}
                 self._change(node.name, state=NodeState.READY, **up)
             left = tuple(work for work in node.work if self.now - work.began < self.run)

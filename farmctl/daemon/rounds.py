@@ -164,6 +164,7 @@ class FarmRounds:
         )
         sample = self._rolls.masked(seen.sample)
         verdict = barred.told(core.decide(sample), sample, core, terms, bars)
+        self._teller.overlooked(core.overlooked.limits)
         around = Around(brief.farm, core, self._watched, self._room.lacking)
         verdict = self._rolls.decide(verdict, seen, around)
         hand = deciding.by_hand(seen.sample, moving=seen.moving)

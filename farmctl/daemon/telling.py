@@ -119,6 +119,11 @@ class Teller:
         starts = any(isinstance(each, Start) for each in verdict.decisions)
         self.state("not more nodes", said if waits or starts else "")
 
+    def overlooked(self, limits: Mapping[str, str]) -> None:
+        """Say, by pool, which work its empty nodes are not given to."""
+        said = "; ".join(f"{pool}: {why}" for pool, why in sorted(limits.items()))
+        self.state("work gets no node", said, calm="work gets nodes again")
+
     def verdict(self, standing: Standing, *, retell: float) -> None:
         """Write down how the farm stands, if that is news.
 

@@ -125,13 +125,14 @@ class _Case:
         """Tell whether an empty or new node got some, or a whole try began."""
         on, self.on = self.on, set()
         flows, last, taken = 0, max(self.took, self.until), False
+        new = max(self.at, self.came)
         for node, work in placed:
             if work.slots != kind.slots and not kind.whole:
                 continue
             self.on.add(node.name)
             flows += work.began > last
             if node.name not in on:
-                taken |= node.name in self.beside or node.joined > self.at
+                taken |= node.name in self.beside or node.joined > new
         return taken or 0 < self.shown <= flows
 
     def _goes_on(self, now: float, each: int) -> None:
@@ -211,7 +212,7 @@ class Overlooked:
                     case.note(each, pool, there, mine, look)
             shown += _shown(each, able, cases)
             for name, case in cases.items():
-                if case.count:
+                if case.count and name in empties:
                     said[name].append(_said(each[0], case))
                     self.again = min(self.again, max(case.until, now + boot / 10))
         self._names, self._held = frozenset(empty), bool(said)
@@ -276,10 +277,10 @@ def _shown(
     works: Sequence[Waiting], able: Sequence[Pool], cases: Mapping[str, _Case]
 ) -> list[Waiting]:
     """Return the work of one kind, each piece with the pools that it may have now."""
-    held = {name: case for name, case in cases.items() if case.count}
+    names = frozenset(pool.name for pool in able)
+    held = {name: cases[name] for name in names & cases.keys() if cases[name].count}
     if not held:
         return [*works]
-    names = frozenset(pool.name for pool in able)
     waits = sum(work.count for work in works)
     back = max(waits if case.grew else case.count for case in held.values())
     tried = min(back, max(case.shown for case in held.values()))

@@ -50,7 +50,10 @@ class Pretend:
             ]
 
     def set(self, **values):
-        """Let something go wrong, or right again: `fault` is how."""
+        """Let something go wrong, or right again.
+
+        `fault` is how; `limits` are slots, by owner, that nobody is told of.
+        """
         with self._state() as state:
             state.update(values)
 
@@ -176,7 +179,7 @@ class Pretend:
                     "drained": "",
                 }
         for job in state["jobs"]:
-            if job["done"] or job["node"]:
+            if job["done"] or job["node"] or self._limited(state, job):
                 continue
             for name, node in sorted(state["nodes"].items()):
                 if node["up"] and not node["drained"]:
@@ -184,6 +187,16 @@ class Pretend:
                     if busy + job["slots"] <= self.slots:
                         job["node"], job["began"] = name, now
                         break
+
+    @staticmethod
+    def _limited(state, job):
+        limit = state.get("limits", {}).get(job["owner"])
+        runs = [
+            other["slots"]
+            for other in state["jobs"]
+            if other["owner"] == job["owner"] and other["node"] and not other["done"]
+        ]
+        return limit is not None and sum(runs) + job["slots"] > limit
 
     def _requeue(self, state, name):
         for job in self._work(state, name):

@@ -267,6 +267,7 @@ class FarmRounds:
             rolled=self._rolls.news(),
             surge=self._rolls.surge(asked, brief.farm),
             trial=self._trials.allowed,
+            tried=self._trials.digest,
         )
         looked = (brief.mine, brief.view.images, brief.view.user, wish)
         if looked == self._settled:

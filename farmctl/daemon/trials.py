@@ -54,6 +54,7 @@ class Trials:
     def __init__(self, teller: Teller) -> None:
         self._teller = teller
         self.allowed: frozenset[str] | None = None
+        self.digest = ""
         self._trial: Trial | None = None
         self._canary = ""
         self._since: dict[int, float] = {}
@@ -65,8 +66,10 @@ class Trials:
         """Take up how the farm's workers are configured, and how that fares.
 
         `allowed` are then the nodes that may be configured otherwise than before now,
-        None for all of them; new nodes are not asked about.
+        None for all of them; new nodes are not asked about. `digest` is that of the
+        configuration of which this is said.
         """
+        self.digest = configuration
         self.allowed = self._see(mine, seen, configuration, now)
 
     def _see(

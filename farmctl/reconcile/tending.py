@@ -70,7 +70,8 @@ class Wish:
     `notes`: what the farm's document is to keep besides. `rolled`: what became of
     rolls, by pool. `surge`: how many workers more than its most a pool may have for
     now. `trial`: of the nodes that were configured otherwise before, the only ones to
-    be configured anew; None for all of them.
+    be configured anew; None for all of them. `tried`: the digest of the configuration
+    that this is said of: of any other, none of them gets anything; None for all.
     """
 
     declared: Farm | None = None
@@ -83,6 +84,7 @@ class Wish:
     rolled: Mapping[str, News] = field(default_factory=dict)
     surge: Mapping[str, int] = field(default_factory=dict)
     trial: frozenset[str] | None = None
+    tried: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ class Tended:
     def _kept(self, step: Step, mine: FarmView) -> Kept:
         if isinstance(step, ConfigureNodes):
             # First who may not be in it: they are to take nobody's place in the run.
-            tried = _on_trial(step, mine, self.wish.trial) if self.configuring else None
+            tried = _on_trial(step, mine, self.wish) if self.configuring else None
             return tried and _ready_ones(tried, mine)
         if self.configuring:
             return step if _is_note(step) else None
@@ -304,9 +306,12 @@ def _ready_ones(step: ConfigureNodes, mine: FarmView) -> ConfigureNodes | None:
 
 
 def _on_trial(
-    step: ConfigureNodes, mine: FarmView, trial: frozenset[str] | None
+    step: ConfigureNodes, mine: FarmView, wish: Wish
 ) -> ConfigureNodes | None:
     """Leave out the nodes whose changed configuration is tried on others first."""
+    trial = wish.trial
+    if wish.tried not in {None, step.configuration}:
+        trial = frozenset()  # It has changed since it was looked at.
     if trial is None:
         return step
     before = {_name(vm) for vm in mine.vms if vm.mark.configured}

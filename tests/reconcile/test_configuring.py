@@ -194,6 +194,25 @@ def test_a_run_is_not_filled_with_those_that_may_not_be_in_it(
     assert done_to(insides) == ["alice-wn-002"]
 
 
+def test_what_changed_after_it_was_looked_at_is_given_to_new_nodes_only(
+    inside, insides
+):
+    apply(inside, farm_of("alice"))
+    (new,) = [
+        vm for vm in inside.cloud.look().farm("alice").vms if vm.name == "alice-wn-002"
+    ]
+    inside.cloud.mark(new.id, replace(new.mark, configured=""))
+    insides.lines  # noqa: B018 - begin again
+    insides.digest = "two"
+    for tried in ("one", "two"):
+        wish = Wish(sizes={"wn": 2}, tried=tried)
+        for _ in range(2):  # what is decided is written down first
+            tend(inside, "alice", inside.cloud.look(), wish, Options())
+        done = done_to(insides)
+        assert ("alice-wn-002" in done) == (tried == "one")
+        assert ("alice-wn-001" in done) == (tried == "two")
+
+
 def test_what_others_marked_meanwhile_stays(make_world, own, tmp_path):
     class Draining(Insides):
         def configure(self, farm, guests, targets, report, give_up):

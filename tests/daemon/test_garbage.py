@@ -10,8 +10,10 @@ from farmctl.daemon import spare_what_stays
 
 @pytest.fixture
 def thawed():
+    thresholds = gc.get_threshold()
     yield
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 @pytest.mark.usefixtures("thawed")
@@ -20,6 +22,7 @@ def test_what_lives_when_a_daemon_begins_is_not_looked_through_again():
     spare_what_stays()
     assert len(gc.get_objects()) < before / 10
     assert gc.get_freeze_count() > before / 2
+    assert gc.get_threshold()[0] > 10_000
 
 
 class Loop:
